@@ -1,0 +1,41 @@
+//! Bytes and meaning of id's peer discovery.
+//!
+//! A node says "I am here" in a [`PeerAnnouncement`], signs it ([`Signed`]), and sends it through a
+//! gossip topic ([`GossipMessage`]). Whoever holds it can pass on the signed original, in answer to
+//! a query ([`MetaResponse`]), and whoever receives it can check it. `docs/protocol.md` specifies
+//! every byte.
+//!
+//! This crate does no I/O, reads no clock and spawns nothing. It decides what bytes *mean*, never
+//! whether a valid announcement is *believed*: that depends on what a node already knows, and is
+//! the business of its table.
+
+pub mod limits;
+pub mod version;
+
+mod announcement;
+mod error;
+mod message;
+mod network;
+mod peer;
+mod query;
+#[cfg(feature = "service")]
+mod service;
+mod signed;
+mod wire;
+
+pub use announcement::{
+    Leave, PeerAnnouncement, SignedAnnouncement, SignedLeave, UnverifiedAnnouncement,
+    UnverifiedLeave,
+};
+pub use error::{BadSignature, DecodeError, NetworkError, ParsePeerError, SignError};
+pub use iroh_base;
+pub use message::GossipMessage;
+pub use network::{DEFAULT_SECRET, DEFAULT_TOPIC, MembershipProof, Network, NetworkTag};
+pub use peer::{Invitation, PeerRef, Ticket};
+pub use query::{
+    About, ErrorCode, ErrorResponse, MetaResponse, PeerEntry, PeersPage, Source, StatusReport,
+    WhoamiResponse,
+};
+#[cfg(feature = "service")]
+pub use service::{ListPeersRequest, MetaMessage, MetaRequest, StatusRequest, WhoamiRequest};
+pub use signed::{Signed, Statement, Unverified};

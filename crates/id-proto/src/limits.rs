@@ -1,0 +1,66 @@
+//! Every limit of the protocol: its name, its unit, and where the figure comes from.
+//!
+//! One list, so that a reader finds in one place what a stranger can make a node do.
+
+use std::time::Duration;
+
+/// Longest signed statement (body and signature), in bytes.
+///
+/// Origin: our decision. The worst case of fixed fields is 234 bytes, which leaves room for eight
+/// IPv6 addresses or a relay URL and several IPv4 ones. An ENR of Ethereum has 300.
+pub const MAX_SIGNED_LEN: usize = 512;
+
+/// Longest gossip message, in bytes, sent or accepted.
+///
+/// Origin: iroh-gossip 0.101 stops sending to a neighbour, without an error, when a message with
+/// its framing passes 4096 bytes. A quarter of that leaves room for later variants.
+pub const MAX_GOSSIP_LEN: usize = 1024;
+
+/// Longest name of a node, in bytes of UTF-8. Origin: a DNS label has 63.
+pub const MAX_NAME_LEN: usize = 64;
+
+/// Longest agent string, in bytes of UTF-8. Origin: wild guess; `id-node/0.1.0` has 13.
+pub const MAX_AGENT_LEN: usize = 32;
+
+/// Most addresses in an announcement. Origin: a home relay and seven interfaces, a guess.
+pub const MAX_ADDRS: usize = 8;
+
+/// Longest encoded address, in bytes. Origin: a relay URL of 126 bytes; fits [`MAX_SIGNED_LEN`].
+pub const MAX_ADDR_LEN: usize = 128;
+
+/// Shortest and longest announce interval that is accepted, in seconds.
+///
+/// Origin: a node that announces more often than every second floods; one that is silent for
+/// longer than a day is not discoverable.
+pub const INTERVAL_SECS: std::ops::RangeInclusive<u32> = 1..=86_400;
+
+/// How far ahead of our clock a timestamp may be.
+///
+/// Origin: Kerberos' default skew (RFC 4120), which is what NTP-less machines are seen to keep.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// A peer is stale after this many of its own announce intervals. Origin: 120 s ÷ 30 s.
+pub const STALE_INTERVALS: u32 = 4;
+
+/// Longest request, in bytes without its length prefix. Origin: our decision (protocol.md).
+pub const MAX_REQUEST_LEN: usize = 4 * 1024;
+
+/// Longest response or page, in bytes without its length prefix. Origin: our decision.
+pub const MAX_RESPONSE_LEN: usize = 64 * 1024;
+
+/// Longest message in an error response, in bytes of UTF-8. Origin: fits a terminal's line or two.
+pub const MAX_ERROR_LEN: usize = 256;
+
+/// Most peers in a ticket. Origin: a QR code and a command line still hold it.
+pub const MAX_TICKET_PEERS: usize = 16;
+
+/// Longest ticket, in bytes before base32. Origin: [`MAX_TICKET_PEERS`] with four addresses each.
+pub const MAX_TICKET_LEN: usize = 4 * 1024;
+
+/// Longest topic name or secret, in bytes. Origin: anything longer is a file, not a name.
+pub const MAX_TOPIC_LEN: usize = 1024;
+
+/// When an author who announces every `interval_secs` is stale: [`STALE_INTERVALS`] of them.
+pub fn stale_after(interval_secs: u32) -> Duration {
+    Duration::from_secs(u64::from(interval_secs) * u64::from(STALE_INTERVALS))
+}

@@ -1,0 +1,332 @@
+//! What the RPC answers with: responses as they are on the wire, and what is inside their items.
+//!
+//! Lists are made of length-prefixed items, each a versioned enum of its own: an item of an unknown
+//! version is skipped alone, never the whole answer.
+
+use std::{fmt, time::Duration};
+
+use iroh_base::PublicKey;
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteBuf, Bytes};
+
+use crate::{
+    announcement::{SignedAnnouncement, UnverifiedAnnouncement, decode_key},
+    error::{BadSignature, DecodeError},
+    limits::{MAX_ERROR_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN},
+    network::NetworkTag,
+    wire,
+};
+
+/// Every response, as it is on the wire. Append-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MetaResponse {
+    /// The request can't be served. Any request may be answered so; the connection lives on.
+    Error(ErrorResponse),
+    /// Answers `Whoami`.
+    Whoami(WhoamiResponse),
+    /// One page of the answer to `ListPeers`.
+    Peers(PeersPage),
+    /// Answers `Status`: an encoded [`StatusReport`].
+    Status(ByteBuf),
+}
+
+impl MetaResponse {
+    /// Encodes the response, without its length prefix.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(self)
+    }
+
+    /// Decodes at most [`MAX_RESPONSE_LEN`] bytes, strictly.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        wire::decode(bytes, MAX_RESPONSE_LEN, 4)
+    }
+
+    /// An error response; a long message is cut at [`MAX_ERROR_LEN`].
+    pub fn error(code: ErrorCode, message: impl fmt::Display) -> Self {
+        let mut message = message.to_string();
+        message.truncate(message.floor_char_boundary(MAX_ERROR_LEN));
+        Self::Error(ErrorResponse { code: code.number(), message })
+    }
+}
+
+/// Why a request can't be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorResponse {
+    /// An [`ErrorCode`]'s number.
+    pub code: u16,
+    /// For people. Hostile in a terminal.
+    pub message: String,
+}
+
+impl ErrorResponse {
+    /// What the code means to this release.
+    pub fn code(&self) -> ErrorCode {
+        ErrorCode::from(self.code)
+    }
+}
+
+/// What an error response means to a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The server doesn't know the request or its version.
+    Unsupported,
+    /// The request's bytes are no request.
+    Malformed,
+    /// The request is longer than the server reads.
+    TooLarge,
+    /// The network is private and the caller didn't prove that it is a member.
+    NotMember,
+    /// The server has too much to do for this caller; later may be better.
+    Busy,
+    /// The server failed.
+    Internal,
+    /// A number that a later release gave a meaning.
+    Other(u16),
+}
+
+impl ErrorCode {
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::Unsupported => 1,
+            Self::Malformed => 2,
+            Self::TooLarge => 3,
+            Self::NotMember => 4,
+            Self::Busy => 5,
+            Self::Internal => 6,
+            Self::Other(number) => number,
+        }
+    }
+}
+
+impl From<u16> for ErrorCode {
+    fn from(number: u16) -> Self {
+        match number {
+            1 => Self::Unsupported,
+            2 => Self::Malformed,
+            3 => Self::TooLarge,
+            4 => Self::NotMember,
+            5 => Self::Busy,
+            6 => Self::Internal,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// Who answers, and in which versions it can be spoken to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoamiResponse {
+    /// Numbers of [`crate::version::ProtocolVersion`] that the server speaks. Anyone may know them.
+    pub protocol_versions: Vec<u16>,
+    /// An encoded [`About`]; `None` for a caller that is not a member of a private network.
+    pub about: Option<ByteBuf>,
+}
+
+/// What a node says of itself to members.
+#[derive(Debug, Clone)]
+pub struct About<A> {
+    /// The node's endpoint id.
+    pub node_id: PublicKey,
+    /// Its program and version.
+    pub agent: String,
+    /// Its network.
+    pub network_tag: NetworkTag,
+    /// What it runs: `gossip`, `dht`, …
+    pub features: Vec<String>,
+    /// How many peers its table holds, itself not counted.
+    pub table_size: u64,
+    /// Its own newest announcement.
+    pub announcement: A,
+}
+
+impl About<SignedAnnouncement> {
+    /// Encodes the item for [`WhoamiResponse::about`].
+    pub fn encode(&self) -> ByteBuf {
+        ByteBuf::from(wire::encode(&wire::About::V1(wire::AboutV1 {
+            node_id: *self.node_id.as_bytes(),
+            agent: &self.agent,
+            network_tag: self.network_tag.0,
+            features: self.features.iter().map(String::as_str).collect(),
+            table_size: self.table_size,
+            announcement: Bytes::new(self.announcement.bytes()),
+        })))
+    }
+}
+
+impl About<UnverifiedAnnouncement> {
+    /// Decodes the item; the announcement's signature is not yet checked.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire::About::V1(v1) = wire::decode(bytes, MAX_RESPONSE_LEN, 1)?;
+        Ok(Self {
+            node_id: decode_key(&v1.node_id)?,
+            agent: v1.agent.to_owned(),
+            network_tag: NetworkTag(v1.network_tag),
+            features: v1.features.into_iter().map(str::to_owned).collect(),
+            table_size: v1.table_size,
+            announcement: UnverifiedAnnouncement::decode(v1.announcement)?,
+        })
+    }
+}
+
+/// How the responder knows a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// It is the responder itself.
+    Own,
+    /// Its announcement came through gossip.
+    Gossip,
+    /// This peer told it, in answer to a query.
+    Told(PublicKey),
+}
+
+/// One entry of a table: the signed original, and what the responder adds of its own knowledge.
+#[derive(Debug, Clone)]
+pub struct PeerEntry<A> {
+    /// The announcement.
+    pub announcement: A,
+    /// How long ago the responder last heard of it.
+    pub age: Duration,
+    /// How the responder knows it.
+    pub source: Source,
+    /// How long ago the responder last dialled it and was answered, if ever.
+    pub verified_age: Option<Duration>,
+}
+
+/// Longest encoded entry: the signed original and at most 64 bytes of the responder's.
+const MAX_ENTRY_LEN: usize = MAX_SIGNED_LEN + 64;
+
+impl PeerEntry<SignedAnnouncement> {
+    /// Encodes the entry as an item of a page.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(&wire::PeerEntry::V1(wire::PeerEntryV1 {
+            signed: Bytes::new(self.announcement.bytes()),
+            age_ms: millis(self.age),
+            source: match self.source {
+                Source::Own => wire::Source::Own,
+                Source::Gossip => wire::Source::Gossip,
+                Source::Told(by) => wire::Source::Told(*by.as_bytes()),
+            },
+            verified_age_ms: self.verified_age.map(millis),
+        }))
+    }
+}
+
+impl PeerEntry<UnverifiedAnnouncement> {
+    /// Decodes an item of a page; the announcement's signature is not yet checked.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire::PeerEntry::V1(v1) = wire::decode(bytes, MAX_ENTRY_LEN, 1)?;
+        Ok(Self {
+            announcement: UnverifiedAnnouncement::decode(v1.signed)?,
+            age: Duration::from_millis(v1.age_ms),
+            source: match v1.source {
+                wire::Source::Own => Source::Own,
+                wire::Source::Gossip => Source::Gossip,
+                wire::Source::Told(by) => Source::Told(decode_key(&by)?),
+            },
+            verified_age: v1.verified_age_ms.map(Duration::from_millis),
+        })
+    }
+
+    /// Checks the announcement's signature.
+    pub fn verify(self) -> Result<PeerEntry<SignedAnnouncement>, BadSignature> {
+        Ok(PeerEntry {
+            announcement: self.announcement.verify()?,
+            age: self.age,
+            source: self.source,
+            verified_age: self.verified_age,
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One page of a table: items behind each other, each with its length in front.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeersPage {
+    items: ByteBuf,
+    /// Whether another page follows. A stream that ends after `true` was cut off.
+    pub more: bool,
+}
+
+/// What a page takes besides its items: variant, length of the items, `more`.
+const PAGE_OVERHEAD: usize = 1 + 5 + 1;
+
+impl PeersPage {
+    /// Appends an item if it still fits into [`MAX_RESPONSE_LEN`]. Returns whether it did.
+    #[must_use]
+    pub fn push(&mut self, item: &[u8]) -> bool {
+        let prefix = wire::encode(&(item.len() as u64));
+        let len = self.items.len() + prefix.len() + item.len();
+        let fits = len + PAGE_OVERHEAD <= MAX_RESPONSE_LEN;
+        if fits {
+            self.items.extend_from_slice(&prefix);
+            self.items.extend_from_slice(item);
+        }
+        fits
+    }
+
+    /// The items, undecoded. Ends after the first error, which is a length that lies.
+    pub fn items(&self) -> impl Iterator<Item = Result<&[u8], DecodeError>> {
+        let mut rest: &[u8] = &self.items;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let item = postcard::take_from_bytes::<&Bytes>(rest);
+            rest = item.as_ref().map_or(&[], |(_, rest)| rest);
+            Some(item.map(|(item, _)| &**item).map_err(DecodeError::Malformed))
+        })
+    }
+}
+
+/// How a node is doing: what `id-cli status` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusReport {
+    /// How long the node has run, in seconds.
+    pub uptime_secs: u64,
+    /// How many peers its table holds, itself not counted.
+    pub table_size: u64,
+    /// Its neighbours in the gossip topic.
+    pub neighbours: Vec<PublicKey>,
+    /// Whether it has lost, or never found, every neighbour.
+    pub isolated: bool,
+    /// What each way of finding peers last did: `(channel, what)`.
+    pub channels: Vec<(String, String)>,
+    /// What was counted since the start: `(counter, count)`.
+    pub counters: Vec<(String, u64)>,
+}
+
+impl StatusReport {
+    /// Encodes the report for [`MetaResponse::Status`].
+    pub fn encode(&self) -> ByteBuf {
+        let pairs = self.channels.iter().map(|(channel, what)| (channel.as_str(), what.as_str()));
+        ByteBuf::from(wire::encode(&wire::StatusReport::V1(wire::StatusV1 {
+            uptime_secs: self.uptime_secs,
+            table_size: self.table_size,
+            neighbours: self.neighbours.iter().map(|id| Bytes::new(id.as_bytes())).collect(),
+            isolated: self.isolated,
+            channels: pairs.collect(),
+            counters: self.counters.iter().map(|(name, n)| (name.as_str(), *n)).collect(),
+        })))
+    }
+
+    /// Decodes a report.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire::StatusReport::V1(v1) = wire::decode(bytes, MAX_RESPONSE_LEN, 1)?;
+        let neighbours = v1.neighbours.iter().map(|id| {
+            let id = id.as_ref().try_into();
+            decode_key(id.map_err(|_| DecodeError::OutOfBounds { field: "neighbours" })?)
+        });
+        Ok(Self {
+            uptime_secs: v1.uptime_secs,
+            table_size: v1.table_size,
+            neighbours: neighbours.collect::<Result<_, _>>()?,
+            isolated: v1.isolated,
+            channels: v1.channels.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
+            counters: v1.counters.iter().map(|(name, n)| (name.to_string(), *n)).collect(),
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! The RPC as an irpc service: requests, and which channel each is answered through.
+
+use irpc::{
+    channel::{mpsc, oneshot},
+    rpc_requests,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::DecodeError, limits::MAX_REQUEST_LEN, network::MembershipProof, query::MetaResponse,
+    wire,
+};
+
+/// Every request, as it is on the wire. Append-only.
+#[rpc_requests(message = MetaMessage)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MetaRequest {
+    /// Who are you, and what do you speak?
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Whoami(WhoamiRequest),
+    /// Which peers do you know? Answered by pages, the responder's own entry first.
+    #[rpc(tx = mpsc::Sender<MetaResponse>)]
+    ListPeers(ListPeersRequest),
+    /// How are you doing?
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Status(StatusRequest),
+}
+
+impl MetaRequest {
+    /// Encodes the request, without its length prefix.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(self)
+    }
+
+    /// Decodes at most [`MAX_REQUEST_LEN`] bytes, strictly. [`DecodeError::UnknownVersion`] is a
+    /// request of a later release.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        wire::decode(bytes, MAX_REQUEST_LEN, 3)
+    }
+}
+
+/// Asks who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoamiRequest {
+    /// Proof of membership; needed on a private network.
+    pub proof: Option<MembershipProof>,
+}
+
+/// Asks for the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPeersRequest {
+    /// Proof of membership; needed on a private network.
+    pub proof: Option<MembershipProof>,
+    /// How many entries the caller wants at most.
+    pub max_entries: u32,
+}
+
+/// Asks for the node's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusRequest {
+    /// Proof of membership; needed on a private network.
+    pub proof: Option<MembershipProof>,
+}

@@ -1,0 +1,190 @@
+//! How domain types look on the wire. Private: only `encode` and `decode` of each type come here.
+//!
+//! Every enum is append-only, and its variants' order is its numbering (docs/protocol.md).
+
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use iroh_base::{RelayUrl, TransportAddr};
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteBuf, Bytes};
+
+use crate::{error::DecodeError, limits::MAX_ADDR_LEN};
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum AnnouncementBody<'a> {
+    #[serde(borrow)]
+    V1(AnnouncementV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AnnouncementV1<'a> {
+    pub(crate) node_id: [u8; 32],
+    pub(crate) name: Option<&'a str>,
+    pub(crate) blob_count: u64,
+    pub(crate) timestamp_secs: u64,
+    pub(crate) seq: u64,
+    pub(crate) network_tag: [u8; 16],
+    pub(crate) interval_secs: u32,
+    #[serde(borrow)]
+    pub(crate) addrs: Vec<&'a Bytes>,
+    pub(crate) agent: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum LeaveBody {
+    V1(LeaveV1),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LeaveV1 {
+    pub(crate) node_id: [u8; 32],
+    pub(crate) timestamp_secs: u64,
+    pub(crate) seq: u64,
+    pub(crate) network_tag: [u8; 16],
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Gossip<'a> {
+    Announce(#[serde(borrow)] &'a Bytes),
+    Leave(#[serde(borrow)] &'a Bytes),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Addr<'a> {
+    Relay(&'a str),
+    V4([u8; 4], u16),
+    V6([u8; 16], u16),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum About<'a> {
+    #[serde(borrow)]
+    V1(AboutV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AboutV1<'a> {
+    pub(crate) node_id: [u8; 32],
+    pub(crate) agent: &'a str,
+    pub(crate) network_tag: [u8; 16],
+    #[serde(borrow)]
+    pub(crate) features: Vec<&'a str>,
+    pub(crate) table_size: u64,
+    #[serde(borrow)]
+    pub(crate) announcement: &'a Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum PeerEntry<'a> {
+    #[serde(borrow)]
+    V1(PeerEntryV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PeerEntryV1<'a> {
+    #[serde(borrow)]
+    pub(crate) signed: &'a Bytes,
+    pub(crate) age_ms: u64,
+    pub(crate) source: Source,
+    pub(crate) verified_age_ms: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Source {
+    Own,
+    Gossip,
+    Told([u8; 32]),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum StatusReport<'a> {
+    #[serde(borrow)]
+    V1(StatusV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StatusV1<'a> {
+    pub(crate) uptime_secs: u64,
+    pub(crate) table_size: u64,
+    #[serde(borrow)]
+    pub(crate) neighbours: Vec<&'a Bytes>,
+    pub(crate) isolated: bool,
+    #[serde(borrow)]
+    pub(crate) channels: Vec<(&'a str, &'a str)>,
+    #[serde(borrow)]
+    pub(crate) counters: Vec<(&'a str, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Ticket<'a> {
+    #[serde(borrow)]
+    V1(TicketV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TicketV1<'a> {
+    pub(crate) network_tag: [u8; 16],
+    pub(crate) peers: Vec<TicketPeer>,
+    #[serde(borrow)]
+    pub(crate) invitation: Option<(&'a str, &'a str)>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct TicketPeer {
+    pub(crate) node_id: [u8; 32],
+    pub(crate) addrs: Vec<ByteBuf>,
+}
+
+/// Encodes any wire type.
+pub(crate) fn encode<T: Serialize>(wire: &T) -> Vec<u8> {
+    postcard::to_stdvec(wire).expect("a wire type encodes into memory")
+}
+
+/// Decodes a wire enum of `n_variants` known variants strictly: bounded, known, nothing behind it.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    max: usize,
+    n_variants: usize,
+) -> Result<T, DecodeError> {
+    if bytes.len() > max {
+        return Err(DecodeError::TooLong { len: bytes.len(), max });
+    }
+    let (number, _) = postcard::take_from_bytes::<u32>(bytes).map_err(DecodeError::Malformed)?;
+    if number as usize >= n_variants {
+        return Err(DecodeError::UnknownVersion { number });
+    }
+    let (wire, rest) = postcard::take_from_bytes(bytes).map_err(DecodeError::Malformed)?;
+    match rest.len() {
+        0 => Ok(wire),
+        len => Err(DecodeError::TrailingBytes { len }),
+    }
+}
+
+/// Encodes an address. `None` for the kinds that this protocol has no variant for.
+pub(crate) fn encode_addr(addr: &TransportAddr) -> Option<Vec<u8>> {
+    let bytes = match addr {
+        TransportAddr::Relay(url) => encode(&Addr::Relay(url.as_str())),
+        TransportAddr::Ip(SocketAddr::V4(v4)) => encode(&Addr::V4(v4.ip().octets(), v4.port())),
+        TransportAddr::Ip(SocketAddr::V6(v6)) => encode(&Addr::V6(v6.ip().octets(), v6.port())),
+        _ => return None,
+    };
+    (bytes.len() <= MAX_ADDR_LEN).then_some(bytes)
+}
+
+/// Decodes one address; `Ok(None)` for a kind that a newer release invented.
+pub(crate) fn decode_addr(bytes: &[u8]) -> Result<Option<TransportAddr>, DecodeError> {
+    let addr = match decode(bytes, MAX_ADDR_LEN, 3) {
+        Ok(Addr::Relay(url)) => TransportAddr::Relay(parse_relay_url(url)?),
+        Ok(Addr::V4(ip, port)) => TransportAddr::Ip(SocketAddrV4::new(ip.into(), port).into()),
+        Ok(Addr::V6(ip, port)) => {
+            TransportAddr::Ip(SocketAddrV6::new(ip.into(), port, 0, 0).into())
+        }
+        Err(DecodeError::UnknownVersion { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(addr))
+}
+
+fn parse_relay_url(url: &str) -> Result<RelayUrl, DecodeError> {
+    url.parse().map_err(|_| DecodeError::OutOfBounds { field: "addrs" })
+}
