@@ -95,10 +95,10 @@ impl Statement for PeerAnnouncement {
         if v1.addrs.len() > MAX_ADDRS {
             return Err(DecodeError::OutOfBounds { field: "addrs" });
         }
-        // An address of an unknown kind is skipped alone; the original bytes keep it.
+        // An address that we have no use for is skipped alone; the original bytes keep it.
         let addrs = v1.addrs.iter().filter_map(|addr| wire::decode_addr(addr).transpose());
         let announcement = Self {
-            node_id: decode_key(&v1.node_id)?,
+            node_id: decode_key(&v1.node_id, "node_id")?,
             name: v1.name.map(str::to_owned),
             blob_count: v1.blob_count,
             timestamp_secs: v1.timestamp_secs,
@@ -171,7 +171,7 @@ impl Statement for Leave {
     fn decode_body(body: &[u8]) -> Result<Self, DecodeError> {
         let LeaveBody::V1(v1) = wire::decode(body, MAX_SIGNED_LEN, 1)?;
         Ok(Self {
-            node_id: decode_key(&v1.node_id)?,
+            node_id: decode_key(&v1.node_id, "node_id")?,
             timestamp_secs: v1.timestamp_secs,
             seq: v1.seq,
             network_tag: NetworkTag(v1.network_tag),
@@ -179,6 +179,6 @@ impl Statement for Leave {
     }
 }
 
-pub(crate) fn decode_key(bytes: &[u8; 32]) -> Result<PublicKey, DecodeError> {
-    PublicKey::from_bytes(bytes).map_err(|_| DecodeError::OutOfBounds { field: "node_id" })
+pub(crate) fn decode_key(bytes: &[u8; 32], field: &'static str) -> Result<PublicKey, DecodeError> {
+    PublicKey::from_bytes(bytes).map_err(|_| DecodeError::OutOfBounds { field })
 }

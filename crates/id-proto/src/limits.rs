@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// Longest signed statement (body and signature), in bytes.
 ///
-/// Origin: our decision. The worst case of fixed fields is 234 bytes, which leaves room for eight
-/// IPv6 addresses or a relay URL and several IPv4 ones. An ENR of Ethereum has 300.
+/// Origin: our decision. Everything but the addresses takes 246 bytes at worst, which leaves room
+/// for eight IPv6 addresses or a relay URL and several IPv4 ones. An ENR of Ethereum has 300.
 pub const MAX_SIGNED_LEN: usize = 512;
 
 /// Longest gossip message, in bytes, sent or accepted.
@@ -47,6 +47,11 @@ pub const MAX_REQUEST_LEN: usize = 4 * 1024;
 
 /// Longest response or page, in bytes without its length prefix. Origin: our decision.
 pub const MAX_RESPONSE_LEN: usize = 64 * 1024;
+
+/// Longest entry of a page, in bytes, of whatever version.
+///
+/// Origin: the signed original and 64 bytes of the responder's; version 1 takes at most 57.
+pub const MAX_ENTRY_LEN: usize = MAX_SIGNED_LEN + 64;
 
 /// Longest message in an error response, in bytes of UTF-8. Origin: fits a terminal's line or two.
 pub const MAX_ERROR_LEN: usize = 256;

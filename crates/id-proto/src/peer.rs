@@ -116,7 +116,7 @@ impl Ticket {
 }
 
 fn decode_peer(peer: &wire::TicketPeer) -> Result<EndpointAddr, DecodeError> {
-    let id = decode_key(&peer.node_id)?;
+    let id = decode_key(&peer.node_id, "node_id")?;
     let addrs = peer.addrs.iter().filter_map(|addr| wire::decode_addr(addr).transpose());
     Ok(EndpointAddr::from_parts(id, addrs.collect::<Result<Vec<_>, _>>()?))
 }

@@ -12,7 +12,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use crate::{
     announcement::{SignedAnnouncement, UnverifiedAnnouncement, decode_key},
     error::{BadSignature, DecodeError},
-    limits::{MAX_ERROR_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN},
+    limits::{MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_RESPONSE_LEN},
     network::NetworkTag,
     wire,
 };
@@ -159,7 +159,7 @@ impl About<UnverifiedAnnouncement> {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire::About::V1(v1) = wire::decode(bytes, MAX_RESPONSE_LEN, 1)?;
         Ok(Self {
-            node_id: decode_key(&v1.node_id)?,
+            node_id: decode_key(&v1.node_id, "node_id")?,
             agent: v1.agent.to_owned(),
             network_tag: NetworkTag(v1.network_tag),
             features: v1.features.into_iter().map(str::to_owned).collect(),
@@ -193,9 +193,6 @@ pub struct PeerEntry<A> {
     pub verified_age: Option<Duration>,
 }
 
-/// Longest encoded entry: the signed original and at most 64 bytes of the responder's.
-const MAX_ENTRY_LEN: usize = MAX_SIGNED_LEN + 64;
-
 impl PeerEntry<SignedAnnouncement> {
     /// Encodes the entry as an item of a page.
     pub fn encode(&self) -> Vec<u8> {
@@ -222,7 +219,7 @@ impl PeerEntry<UnverifiedAnnouncement> {
             source: match v1.source {
                 wire::Source::Own => Source::Own,
                 wire::Source::Gossip => Source::Gossip,
-                wire::Source::Told(by) => Source::Told(decode_key(&by)?),
+                wire::Source::Told(by) => Source::Told(decode_key(&by, "source")?),
             },
             verified_age: v1.verified_age_ms.map(Duration::from_millis),
         })
@@ -251,8 +248,9 @@ pub struct PeersPage {
     pub more: bool,
 }
 
-/// What a page takes besides its items: variant, length of the items, `more`.
-const PAGE_OVERHEAD: usize = 1 + 5 + 1;
+/// What a page takes besides its items: variant, length of the items, `more`. The length of what
+/// fits into [`MAX_RESPONSE_LEN`] is a varint of at most three bytes.
+const PAGE_OVERHEAD: usize = 1 + 3 + 1;
 
 impl PeersPage {
     /// Appends an item if it still fits into [`MAX_RESPONSE_LEN`]. Returns whether it did.
@@ -318,7 +316,8 @@ impl StatusReport {
         let wire::StatusReport::V1(v1) = wire::decode(bytes, MAX_RESPONSE_LEN, 1)?;
         let neighbours = v1.neighbours.iter().map(|id| {
             let id = id.as_ref().try_into();
-            decode_key(id.map_err(|_| DecodeError::OutOfBounds { field: "neighbours" })?)
+            let id = id.map_err(|_| DecodeError::OutOfBounds { field: "neighbours" })?;
+            decode_key(id, "neighbours")
         });
         Ok(Self {
             uptime_secs: v1.uptime_secs,
