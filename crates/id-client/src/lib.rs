@@ -1,1 +1,14 @@
-//! todo
+//! Asks id nodes for the peers they know, and crawls a network of them.
+
+mod crawl;
+mod error;
+mod transport;
+
+pub use crawl::{
+    CrawlEvent, CrawlReport, CrawledPeer, Depth, Limits, MAX_VIA, PeerStatus, RejectReason,
+    StopReason, Summary,
+};
+pub use error::{AskError, FailKind};
+pub use id_proto;
+pub use iroh;
+pub use transport::{PathKind, Reply, Route, Transport};

@@ -1,0 +1,43 @@
+//! What a crawl tells while it runs.
+
+use id_proto::{PeerEntry, SignedAnnouncement, iroh_base::PublicKey};
+
+use crate::{crawl::report::StopReason, error::AskError};
+
+/// One step of a crawl, in the order in which it happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CrawlEvent {
+    /// A peer is being asked.
+    Dialing {
+        /// Who.
+        peer: PublicKey,
+        /// Hops from the seeds.
+        depth: u32,
+    },
+    /// A peer that wasn't known before, or whose announcement wasn't, is now; its signature holds.
+    Found {
+        /// The entry, with what the responder knows of it.
+        entry: PeerEntry<SignedAnnouncement>,
+        /// Who named it.
+        via: PublicKey,
+        /// Hops from the seeds.
+        depth: u32,
+    },
+    /// A peer has answered to the end.
+    Answered {
+        /// Who.
+        peer: PublicKey,
+        /// How many entries it gave that were believed.
+        n_entries: usize,
+    },
+    /// A peer failed.
+    Failed {
+        /// Who.
+        peer: PublicKey,
+        /// Why.
+        error: AskError,
+    },
+    /// The crawl ends early; what was found stays.
+    LimitHit(StopReason),
+}

@@ -1,0 +1,61 @@
+//! What a crawl may cost. Every limit is finite unless the caller says otherwise.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+/// The bounds of one crawl.
+///
+/// `Limits { max_depth: 2.into(), ..Limits::default() }`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many hops from the seeds peers are still asked. Default: 1, the seeds and whom they name.
+    pub max_depth: Depth,
+    /// How many peers may become known, seeds included; also inside one answer. Default: 1000.
+    pub max_peers: NonZeroUsize,
+    /// How many peers are asked at the same time. Default: 64.
+    ///
+    /// Origin: 16 saturate two cores when every peer answers at once; more help when some don't.
+    pub concurrency: NonZeroUsize,
+    /// How long the whole crawl may take. Default: 30 s.
+    pub timeout: Duration,
+    /// How long one peer may take, from the dial to the end of its answer. Default: 10 s.
+    ///
+    /// Origin: iroh gives up on a dead address after 30 s; a live one answers within two round trips.
+    pub ask_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_depth: Depth::Hops(1),
+            max_peers: NonZeroUsize::new(1000).expect("not zero"),
+            concurrency: NonZeroUsize::new(64).expect("not zero"),
+            timeout: Duration::from_secs(30),
+            ask_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How far from the seeds a crawl asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Peers at most this many hops away are asked; those behind them are known, but not asked.
+    Hops(u32),
+    /// Until nothing new is found.
+    Unlimited,
+}
+
+impl Depth {
+    /// Whether a peer `hops` away is asked.
+    pub fn includes(self, hops: u32) -> bool {
+        match self {
+            Self::Hops(max) => hops <= max,
+            Self::Unlimited => true,
+        }
+    }
+}
+
+impl From<u32> for Depth {
+    fn from(hops: u32) -> Self {
+        Self::Hops(hops)
+    }
+}

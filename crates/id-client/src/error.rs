@@ -1,0 +1,117 @@
+//! Why a peer gave no answer.
+
+use std::fmt;
+
+use id_proto::{DecodeError, ErrorCode, ErrorResponse};
+
+/// What kind of failure it was: the documented list of `error` in `id-cli`'s output.
+///
+/// Ordered from what happens before a connection to what happens on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FailKind {
+    /// No address of the peer is known, and no lookup found one.
+    NoAddress,
+    /// No answer in time: to the dial, to the request, or to the whole crawl.
+    Timeout,
+    /// The peer refused the connection: it doesn't speak this protocol, or is shutting down.
+    Refused,
+    /// Somebody answered at that address, but not the peer that was asked for.
+    Handshake,
+    /// The connection was lost before the answer was complete.
+    Lost,
+    /// The peer answered with bytes that are no answer.
+    Protocol,
+    /// The peer's answer, or our request, was larger than allowed.
+    TooLarge,
+    /// The peer doesn't know the request.
+    Unsupported,
+    /// The peer's network is private, and we are no member of it.
+    NotMember,
+    /// The peer had too much to do.
+    Busy,
+    /// The peer reported a failure of its own.
+    Internal,
+}
+
+impl FailKind {
+    /// Every kind, in order.
+    pub const ALL: &[Self] = &[
+        Self::NoAddress,
+        Self::Timeout,
+        Self::Refused,
+        Self::Handshake,
+        Self::Lost,
+        Self::Protocol,
+        Self::TooLarge,
+        Self::Unsupported,
+        Self::NotMember,
+        Self::Busy,
+        Self::Internal,
+    ];
+
+    /// The stable lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAddress => "no_address",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+            Self::Handshake => "handshake",
+            Self::Lost => "lost",
+            Self::Protocol => "protocol",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::NotMember => "not_member",
+            Self::Busy => "busy",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl fmt::Display for FailKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A peer could not be asked, or didn't answer well. Nothing else is affected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub struct AskError {
+    /// What a program decides by.
+    pub kind: FailKind,
+    /// What a person reads. May hold text of the peer's: hostile in a terminal.
+    pub message: String,
+}
+
+impl AskError {
+    /// An error of `kind`, with what is known of it.
+    pub fn new(kind: FailKind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string() }
+    }
+}
+
+impl From<ErrorResponse> for AskError {
+    fn from(response: ErrorResponse) -> Self {
+        let kind = match response.code() {
+            ErrorCode::Unsupported => FailKind::Unsupported,
+            ErrorCode::NotMember => FailKind::NotMember,
+            ErrorCode::TooLarge => FailKind::TooLarge,
+            ErrorCode::Busy => FailKind::Busy,
+            ErrorCode::Malformed => FailKind::Protocol,
+            _ => FailKind::Internal,
+        };
+        Self::new(kind, response.message)
+    }
+}
+
+impl From<DecodeError> for AskError {
+    fn from(error: DecodeError) -> Self {
+        let kind = match error {
+            DecodeError::TooLong { .. } => FailKind::TooLarge,
+            DecodeError::UnknownVersion { .. } => FailKind::Unsupported,
+            _ => FailKind::Protocol,
+        };
+        Self::new(kind, error)
+    }
+}
