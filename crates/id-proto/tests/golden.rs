@@ -1,0 +1,468 @@
+//! Pins the bytes of version 1, in both directions: the code writes exactly these bytes, and reads
+//! them as these values.
+#![cfg(feature = "service")]
+
+#[expect(dead_code, reason = "titles and meanings are for the document")]
+mod vectors;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use id_proto::{
+    About, ErrorCode, GossipMessage, Invitation, Leave, ListPeersRequest, MetaRequest,
+    MetaResponse, Network, PeerAnnouncement, PeerEntry, PeersPage, Signed, SignedAnnouncement,
+    SignedLeave, Source, StatusReport, StatusRequest, Ticket, UnverifiedAnnouncement,
+    UnverifiedLeave, WhoamiRequest, WhoamiResponse,
+    iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
+    version::{META_ALPN, REGISTRY},
+};
+use iroh_tickets::Ticket as _;
+use irpc::util::WriteVarintExt;
+use vectors::{NetworkVector, Part, Vector, unhex};
+
+/// A vector with what writes it and what checks that it reads as what was written.
+struct Case {
+    vector: &'static Vector,
+    write: fn() -> Vec<u8>,
+    check_read: fn(&[u8]),
+}
+
+const CASES: &[Case] = &[
+    Case {
+        vector: &vectors::ANNOUNCEMENT,
+        write: || announcement().bytes().to_vec(),
+        check_read: |bytes| {
+            let read = UnverifiedAnnouncement::decode(bytes).unwrap().verify().unwrap();
+            assert_eq!(*read, *announcement());
+            assert_eq!(read.bytes(), bytes);
+        },
+    },
+    Case {
+        vector: &vectors::BARE_ANNOUNCEMENT,
+        write: || bare_announcement().bytes().to_vec(),
+        check_read: |bytes| {
+            let read = UnverifiedAnnouncement::decode(bytes).unwrap().verify().unwrap();
+            assert_eq!(*read, *bare_announcement());
+        },
+    },
+    Case {
+        vector: &vectors::LEAVE,
+        write: || leave().bytes().to_vec(),
+        check_read: |bytes| {
+            let read = UnverifiedLeave::decode(bytes).unwrap().verify().unwrap();
+            assert_eq!(*read, *leave());
+        },
+    },
+    Case {
+        vector: &vectors::GOSSIP_ANNOUNCE,
+        write: || GossipMessage::announce(&announcement()),
+        check_read: |bytes| match GossipMessage::decode(bytes).unwrap() {
+            GossipMessage::Announce(read) => assert_eq!(read.verify().unwrap(), announcement()),
+            other => panic!("{other:?}"),
+        },
+    },
+    Case {
+        vector: &vectors::GOSSIP_LEAVE,
+        write: || GossipMessage::leave(&leave()),
+        check_read: |bytes| match GossipMessage::decode(bytes).unwrap() {
+            GossipMessage::Leave(read) => assert_eq!(read.verify().unwrap(), leave()),
+            other => panic!("{other:?}"),
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_WHOAMI,
+        write: || request_whoami().encode(),
+        check_read: |bytes| assert_eq!(MetaRequest::decode(bytes), Ok(request_whoami())),
+    },
+    Case {
+        vector: &vectors::REQUEST_LIST_PEERS,
+        write: || request_list_peers().encode(),
+        check_read: |bytes| assert_eq!(MetaRequest::decode(bytes), Ok(request_list_peers())),
+    },
+    Case {
+        vector: &vectors::REQUEST_STATUS,
+        write: || request_status().encode(),
+        check_read: |bytes| assert_eq!(MetaRequest::decode(bytes), Ok(request_status())),
+    },
+    Case {
+        vector: &vectors::RESPONSE_ERROR,
+        write: || response_error().encode(),
+        check_read: |bytes| assert_eq!(MetaResponse::decode(bytes), Ok(response_error())),
+    },
+    Case {
+        vector: &vectors::RESPONSE_WHOAMI,
+        write: || response_whoami(Some(about())).encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaResponse::decode(bytes), Ok(response_whoami(Some(about()))));
+        },
+    },
+    Case {
+        vector: &vectors::RESPONSE_WHOAMI_STRANGER,
+        write: || response_whoami(None).encode(),
+        check_read: |bytes| assert_eq!(MetaResponse::decode(bytes), Ok(response_whoami(None))),
+    },
+    Case {
+        vector: &vectors::ABOUT,
+        write: || about().encode().into_vec(),
+        check_read: |bytes| {
+            let read = About::decode(bytes).unwrap();
+            // `Debug` shows every field but the signature.
+            assert_eq!(
+                format!("{read:?}").replace("Unverified(", "Signed("),
+                format!("{:?}", about())
+            );
+            assert_eq!(read.announcement.verify().unwrap(), bare_announcement());
+        },
+    },
+    Case {
+        vector: &vectors::RESPONSE_PEERS,
+        write: || response_peers().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaResponse::decode(bytes), Ok(response_peers()));
+            let MetaResponse::Peers(page) = response_peers() else { unreachable!() };
+            let items = page.items().collect::<Result<Vec<_>, _>>().unwrap();
+            assert_eq!(items, [vectors::ENTRY_OWN.bytes(), vectors::ENTRY_GOSSIP.bytes()]);
+        },
+    },
+    Case {
+        vector: &vectors::RESPONSE_PEERS_EMPTY,
+        write: || MetaResponse::Peers(PeersPage::default()).encode(),
+        check_read: |bytes| {
+            let empty = MetaResponse::Peers(PeersPage::default());
+            assert_eq!(MetaResponse::decode(bytes), Ok(empty));
+        },
+    },
+    Case {
+        vector: &vectors::ENTRY_OWN,
+        write: || entry_own().encode(),
+        check_read: |bytes| check_entry(bytes, &entry_own()),
+    },
+    Case {
+        vector: &vectors::ENTRY_GOSSIP,
+        write: || entry_gossip().encode(),
+        check_read: |bytes| check_entry(bytes, &entry_gossip()),
+    },
+    Case {
+        vector: &vectors::ENTRY_TOLD,
+        write: || entry_told().encode(),
+        check_read: |bytes| check_entry(bytes, &entry_told()),
+    },
+    Case {
+        vector: &vectors::RESPONSE_STATUS,
+        write: || MetaResponse::Status(status().encode()).encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaResponse::decode(bytes), Ok(MetaResponse::Status(status().encode())));
+        },
+    },
+    Case {
+        vector: &vectors::STATUS,
+        write: || status().encode().into_vec(),
+        check_read: |bytes| assert_eq!(StatusReport::decode(bytes), Ok(status())),
+    },
+    Case {
+        vector: &vectors::FRAMED_REQUEST,
+        write: || framed(&[request_list_peers()]),
+        check_read: |bytes| assert_eq!(unframed(bytes), [request_list_peers().encode()]),
+    },
+    Case {
+        vector: &vectors::FRAMED_RESPONSES,
+        write: || framed(&[response_peers(), MetaResponse::Peers(PeersPage::default())]),
+        check_read: |bytes| {
+            let empty = MetaResponse::Peers(PeersPage::default());
+            assert_eq!(unframed(bytes), [response_peers().encode(), empty.encode()]);
+        },
+    },
+    Case {
+        vector: &vectors::TICKET,
+        write: || ticket().encode_bytes(),
+        check_read: |bytes| assert_eq!(Ticket::decode_bytes(bytes).unwrap(), ticket()),
+    },
+    Case {
+        vector: &vectors::TICKET_INVITATION,
+        write: || invitation().encode_bytes(),
+        check_read: |bytes| assert_eq!(Ticket::decode_bytes(bytes).unwrap(), invitation()),
+    },
+];
+
+#[test]
+fn the_code_writes_exactly_these_bytes() {
+    for case in CASES {
+        let written = data_encoding::HEXLOWER.encode(&(case.write)());
+        let golden = data_encoding::HEXLOWER.encode(&case.vector.bytes());
+        assert_eq!(written, golden, "{}", case.vector.name);
+    }
+}
+
+#[test]
+fn these_bytes_read_as_the_values_they_were_written_from() {
+    for case in CASES {
+        (case.check_read)(&case.vector.bytes());
+    }
+}
+
+#[test]
+fn every_vector_has_a_case() {
+    let cases = CASES.iter().map(|case| case.vector.name).collect::<Vec<_>>();
+    let vectors = vectors::ALL.iter().map(|vector| vector.name).collect::<Vec<_>>();
+    assert_eq!(cases, vectors);
+}
+
+#[test]
+fn every_variant_of_the_registry_has_a_golden_case() {
+    let registered = REGISTRY.iter().flat_map(|wire_enum| {
+        let numbered = wire_enum.variants.iter().zip(0u32..);
+        numbered.map(|(variant, number)| (wire_enum.name, *variant, varint(number)))
+    });
+    let parts = CASES.iter().flat_map(|case| case.vector.parts);
+    let pinned = parts.filter_map(|part| match part {
+        Part::Variant(hex, wire_enum, variant) => Some((*wire_enum, *variant, unhex(hex))),
+        Part::Field(..) | Part::Whole(_) => None,
+    });
+    assert_eq!(registered.collect::<BTreeSet<_>>(), pinned.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn tickets_are_written_and_read_as_these_strings() {
+    for (ticket, string) in
+        [(ticket(), vectors::TICKET_STRING), (invitation(), vectors::TICKET_INVITATION_STRING)]
+    {
+        assert_eq!(ticket.to_string(), string);
+        assert_eq!(string.parse(), Ok(ticket));
+    }
+}
+
+#[test]
+fn error_codes_have_these_numbers() {
+    let codes = [
+        (ErrorCode::Unsupported, 1),
+        (ErrorCode::Malformed, 2),
+        (ErrorCode::TooLarge, 3),
+        (ErrorCode::NotMember, 4),
+        (ErrorCode::Busy, 5),
+        (ErrorCode::Internal, 6),
+        (ErrorCode::Other(7), 7),
+        (ErrorCode::Other(u16::MAX), u16::MAX),
+    ];
+    for (code, number) in codes {
+        assert_eq!(code.number(), number);
+        assert_eq!(ErrorCode::from(number), code);
+    }
+}
+
+#[test]
+fn topic_and_secret_derive_to_these_values() {
+    for golden in vectors::NETWORKS {
+        let network = Network::derive(golden.topic, golden.secret).unwrap();
+        assert_eq!(network.gossip_topic().to_vec(), unhex(golden.gossip_topic));
+        assert_eq!(network.rendezvous_secret().to_vec(), unhex(golden.rendezvous_secret));
+        assert_eq!(network.tag().0.to_vec(), unhex(golden.network_tag));
+        assert_eq!(network.tag().to_string(), golden.network_tag);
+        assert_eq!(network.prove(&key(1), &key(2)).to_vec(), unhex(golden.proof));
+        assert_eq!(proof_by_hand(golden).to_vec(), unhex(golden.proof));
+    }
+}
+
+#[test]
+fn the_public_network_is_the_one_of_the_default_names() {
+    assert_eq!(Network::public().tag().to_string(), vectors::PUBLIC_NETWORK.network_tag);
+    assert!(!Network::public().is_private());
+    assert!(private_network().is_private());
+}
+
+/// The member key is no part of the API; that the proof comes out of it shows that it is right.
+fn proof_by_hand(golden: &NetworkVector) -> [u8; 32] {
+    let member_key = unhex(golden.member_key).try_into().unwrap();
+    let input = [key(1).as_bytes(), key(2).as_bytes(), META_ALPN].concat();
+    *blake3::keyed_hash(&member_key, &input).as_bytes()
+}
+
+fn secret(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(&[seed; 32])
+}
+
+fn key(seed: u8) -> PublicKey {
+    secret(seed).public()
+}
+
+fn private_network() -> Network {
+    let golden = &vectors::PRIVATE_NETWORK;
+    Network::derive(golden.topic, golden.secret).unwrap()
+}
+
+fn ip(addr: &str) -> TransportAddr {
+    TransportAddr::Ip(addr.parse().unwrap())
+}
+
+fn relay() -> TransportAddr {
+    TransportAddr::Relay("https://relay.example.org/".parse().unwrap())
+}
+
+fn announcement() -> SignedAnnouncement {
+    let announcement = PeerAnnouncement {
+        node_id: key(1),
+        name: Some("kestrel".to_owned()),
+        blob_count: 300,
+        timestamp_secs: 1_763_632_800,
+        seq: 1_763_632_800_123,
+        network_tag: Network::public().tag(),
+        interval_secs: 30,
+        addrs: vec![relay(), ip("192.0.2.1:4433"), ip("[2001:db8::1]:4433")],
+        agent: "id-node/0.1.0".to_owned(),
+    };
+    Signed::sign(announcement, &secret(1)).unwrap()
+}
+
+fn bare_announcement() -> SignedAnnouncement {
+    let announcement = PeerAnnouncement {
+        node_id: key(2),
+        name: None,
+        blob_count: 0,
+        timestamp_secs: 1_763_632_805,
+        seq: 1_763_632_805_000,
+        network_tag: Network::public().tag(),
+        interval_secs: 86_400,
+        addrs: Vec::new(),
+        agent: String::new(),
+    };
+    Signed::sign(announcement, &secret(2)).unwrap()
+}
+
+fn leave() -> SignedLeave {
+    let leave = Leave {
+        node_id: key(1),
+        timestamp_secs: 1_763_632_860,
+        seq: 1_763_632_860_000,
+        network_tag: Network::public().tag(),
+    };
+    Signed::sign(leave, &secret(1)).unwrap()
+}
+
+fn proof() -> [u8; 32] {
+    private_network().prove(&key(1), &key(2))
+}
+
+fn request_whoami() -> MetaRequest {
+    MetaRequest::Whoami(WhoamiRequest { proof: None })
+}
+
+fn request_list_peers() -> MetaRequest {
+    MetaRequest::ListPeers(ListPeersRequest { proof: Some(proof()), max_entries: 1000 })
+}
+
+fn request_status() -> MetaRequest {
+    MetaRequest::Status(StatusRequest { proof: Some(proof()) })
+}
+
+fn response_error() -> MetaResponse {
+    MetaResponse::error(ErrorCode::Unsupported, "unknown request 7")
+}
+
+fn response_whoami(about: Option<About<SignedAnnouncement>>) -> MetaResponse {
+    let about = about.map(|about| about.encode());
+    MetaResponse::Whoami(WhoamiResponse { protocol_versions: vec![1], about })
+}
+
+fn response_peers() -> MetaResponse {
+    let mut page = PeersPage::default();
+    page.more = true;
+    assert!(page.push(&entry_own().encode()) && page.push(&entry_gossip().encode()));
+    MetaResponse::Peers(page)
+}
+
+fn about() -> About<SignedAnnouncement> {
+    About {
+        node_id: key(2),
+        agent: "id-node/0.1.0".to_owned(),
+        network_tag: Network::public().tag(),
+        features: vec!["gossip".to_owned(), "dht".to_owned()],
+        table_size: 41,
+        announcement: bare_announcement(),
+    }
+}
+
+fn entry_own() -> PeerEntry<SignedAnnouncement> {
+    PeerEntry {
+        announcement: bare_announcement(),
+        age: Duration::ZERO,
+        source: Source::Own,
+        verified_age: None,
+    }
+}
+
+fn entry_gossip() -> PeerEntry<SignedAnnouncement> {
+    PeerEntry {
+        announcement: announcement(),
+        age: Duration::from_millis(1500),
+        source: Source::Gossip,
+        verified_age: Some(Duration::from_secs(60)),
+    }
+}
+
+fn entry_told() -> PeerEntry<SignedAnnouncement> {
+    PeerEntry {
+        announcement: announcement(),
+        age: Duration::from_secs(90),
+        source: Source::Told(key(3)),
+        verified_age: None,
+    }
+}
+
+/// `Debug` shows every field of an entry but the signature, and that is checked by `verify`.
+fn check_entry(bytes: &[u8], expected: &PeerEntry<SignedAnnouncement>) {
+    let read = PeerEntry::decode(bytes).unwrap().verify().unwrap();
+    assert_eq!(format!("{read:?}"), format!("{expected:?}"));
+}
+
+fn status() -> StatusReport {
+    StatusReport {
+        uptime_secs: 3600,
+        table_size: 41,
+        neighbours: vec![key(3)],
+        isolated: false,
+        channels: vec![("dht".to_owned(), "off".to_owned())],
+        counters: vec![("believed".to_owned(), 500)],
+    }
+}
+
+fn ticket() -> Ticket {
+    let first = EndpointAddr::from_parts(key(1), [relay(), ip("192.0.2.1:4433")]);
+    Ticket {
+        network_tag: Network::public().tag(),
+        peers: vec![first, EndpointAddr::new(key(2))],
+        invitation: None,
+    }
+}
+
+fn invitation() -> Ticket {
+    let golden = &vectors::PRIVATE_NETWORK;
+    Ticket {
+        network_tag: private_network().tag(),
+        peers: vec![EndpointAddr::from_parts(key(1), [ip("192.0.2.1:4433")])],
+        invitation: Some(Invitation {
+            topic: golden.topic.to_owned(),
+            secret: golden.secret.to_owned(),
+        }),
+    }
+}
+
+/// What irpc writes to a stream: each message behind its length.
+fn framed<T: serde::Serialize>(messages: &[T]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for message in messages {
+        bytes.write_length_prefixed(message).unwrap();
+    }
+    bytes
+}
+
+fn unframed(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        let (message, rest) = postcard::take_from_bytes::<&serde_bytes::Bytes>(bytes).unwrap();
+        messages.push(message.to_vec());
+        bytes = rest;
+    }
+    messages
+}
+
+fn varint(number: u32) -> Vec<u8> {
+    postcard::to_stdvec(&number).unwrap()
+}

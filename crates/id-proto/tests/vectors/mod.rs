@@ -1,0 +1,492 @@
+//! The bytes of version 1, field by field: what `docs/protocol.md` shows and the code must write.
+//!
+//! They were computed by a program in another language, without this crate. A string here is never
+//! edited: bytes that change are another version, with a vector of its own.
+
+use Part::{Field, Variant, Whole};
+use data_encoding::HEXLOWER;
+
+/// One example of a wire type.
+pub(crate) struct Vector {
+    /// What other vectors and the document call it.
+    pub(crate) name: &'static str,
+    /// What it is an example of.
+    pub(crate) title: &'static str,
+    /// Its bytes, in order.
+    pub(crate) parts: &'static [Part],
+}
+
+/// Consecutive bytes of a vector.
+pub(crate) enum Part {
+    /// The number of a variant: hex, enum, variant.
+    Variant(&'static str, &'static str, &'static str),
+    /// A field: hex and meaning.
+    Field(&'static str, &'static str),
+    /// All the bytes of another vector.
+    Whole(&'static Vector),
+}
+
+impl Vector {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.parts.iter().flat_map(Part::bytes).collect()
+    }
+}
+
+impl Part {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        match self {
+            Variant(hex, _, _) | Field(hex, _) => unhex(hex),
+            Whole(vector) => vector.bytes(),
+        }
+    }
+}
+
+pub(crate) fn unhex(hex: &str) -> Vec<u8> {
+    HEXLOWER.decode(hex.as_bytes()).expect("vectors are lower-case hex")
+}
+
+/// What a topic and a secret derive to. `proof` is by public key 1 for public key 2.
+pub(crate) struct NetworkVector {
+    pub(crate) title: &'static str,
+    pub(crate) topic: &'static str,
+    pub(crate) secret: &'static str,
+    pub(crate) gossip_topic: &'static str,
+    pub(crate) member_key: &'static str,
+    pub(crate) rendezvous_secret: &'static str,
+    pub(crate) network_tag: &'static str,
+    pub(crate) proof: &'static str,
+}
+
+/// Every vector, in the order of the document.
+pub(crate) static ALL: &[&Vector] = &[
+    &ANNOUNCEMENT,
+    &BARE_ANNOUNCEMENT,
+    &LEAVE,
+    &GOSSIP_ANNOUNCE,
+    &GOSSIP_LEAVE,
+    &REQUEST_WHOAMI,
+    &REQUEST_LIST_PEERS,
+    &REQUEST_STATUS,
+    &RESPONSE_ERROR,
+    &RESPONSE_WHOAMI,
+    &RESPONSE_WHOAMI_STRANGER,
+    &ABOUT,
+    &RESPONSE_PEERS,
+    &RESPONSE_PEERS_EMPTY,
+    &ENTRY_OWN,
+    &ENTRY_GOSSIP,
+    &ENTRY_TOLD,
+    &RESPONSE_STATUS,
+    &STATUS,
+    &FRAMED_REQUEST,
+    &FRAMED_RESPONSES,
+    &TICKET,
+    &TICKET_INVITATION,
+];
+
+/// The example networks.
+pub(crate) static NETWORKS: &[&NetworkVector] = &[&PUBLIC_NETWORK, &PRIVATE_NETWORK];
+
+pub(crate) static PUBLIC_NETWORK: NetworkVector = NetworkVector {
+    title: "the public network",
+    topic: "id-peer-discovery-v1",
+    secret: "id-public-discovery-v1",
+    gossip_topic: "ca82b820220813b5b3a8d409e4b71de1536eee4cfa9c807f5e43b5863050dab2",
+    member_key: "f1709ef580c0ad654780a1e099e6d86e113892faa74c67cd6bfbe20de7c1f51b",
+    rendezvous_secret: "9dbd194ad758569438e5a7d64ff61c1f62584e49b1baa8efebcfa71ad284d8d8",
+    network_tag: "ea9de46506b721073c821d427a4b25e3",
+    proof: "897fd2f209375719571bf3b4dfa437028848b5fec834c720f0e8683751db5344",
+};
+
+pub(crate) static PRIVATE_NETWORK: NetworkVector = NetworkVector {
+    title: "the private network",
+    topic: "orchard",
+    secret: "correct horse battery staple",
+    gossip_topic: "22e7799200e6fa71ec0ff35c57b9add9dd42004666f9cd3a278206ce29937486",
+    member_key: "862ce9f90f225a96595b52e7a49ef455e7389b4e416d3cbc44e19cdd06bfd557",
+    rendezvous_secret: "cdf4345d6542c55a2826b37fef9ecb63ab477963aa74005fda21c084be57f04a",
+    network_tag: "fb03e5b51f0a14551c24cd8abb498255",
+    proof: "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+};
+
+/// The string of `ticket`.
+pub(crate) const TICKET_STRING: &str = "\
+    idticketadvj3zdfa23scbz4qioue6slexrqfcui4poxicprsx6vfwznhs5f24wkm4e36hmucin7g5ei\
+    ag2a6324aioaagtior2ha4z2f4xxezlmmf4s4zlymfwxa3dffzxxezzpa4a4aaacahisfajzo4hkq7ix\
+    l5lkgvdgyngh5tglrwfjdnhog6rf35qploh4tm4uaaaa";
+
+/// The string of `ticket-invitation`.
+pub(crate) const TICKET_INVITATION_STRING: &str = "\
+    idticketad5qhznvd4fbivi4etgyvo2jqjkqdcui4poxicprsx6vfwznhs5f24wkm4e36hmucin7g5ei\
+    ag2a6324aedqdqaaaia5ciqba5xxey3imfzgihddn5zhezldoqqgq33sonssaytbor2gk4tzebzxiylq\
+    nrsq";
+
+pub(crate) static ANNOUNCEMENT: Vector = Vector {
+    name: "announcement",
+    title: "A signed announcement with a name and all three kinds of address",
+    parts: &[
+        Field("8ee4d54e5bed1432a9b49d567377385d476e3cb3953b061a7a1c2fed2fe42d6b", "signature: R"),
+        Field("e962411a9cea0553f1b9b0ae4e588954f543ed37f33badca9f2f72dc6e31de03", "signature: S"),
+        Variant("00", "AnnouncementBody", "V1"),
+        Field(
+            "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+            "node_id: public key 1",
+        ),
+        Field("01", "name: some"),
+        Field("07", "name: 7 bytes follow"),
+        Field("6b65737472656c", "name: \"kestrel\""),
+        Field("ac02", "blob_count: 300"),
+        Field("a0cdfbc806", "timestamp_secs: 1763632800"),
+        Field("fbc2d385aa33", "seq: 1763632800123"),
+        Field("ea9de46506b721073c821d427a4b25e3", "network_tag: the public network"),
+        Field("1e", "interval_secs: 30"),
+        Field("03", "addrs: 3 items"),
+        Field("1c", "addrs[0]: 28 bytes follow"),
+        Variant("00", "Addr", "Relay"),
+        Field("1a", "url: 26 bytes follow"),
+        Field(
+            "68747470733a2f2f72656c61792e6578616d706c652e6f72672f",
+            "url: \"https://relay.example.org/\"",
+        ),
+        Field("07", "addrs[1]: 7 bytes follow"),
+        Variant("01", "Addr", "V4"),
+        Field("c0000201", "ip: 192.0.2.1"),
+        Field("d122", "port: 4433"),
+        Field("13", "addrs[2]: 19 bytes follow"),
+        Variant("02", "Addr", "V6"),
+        Field("20010db8000000000000000000000001", "ip: 2001:db8::1"),
+        Field("d122", "port: 4433"),
+        Field("0d", "agent: 13 bytes follow"),
+        Field("69642d6e6f64652f302e312e30", "agent: \"id-node/0.1.0\""),
+    ],
+};
+
+pub(crate) static BARE_ANNOUNCEMENT: Vector = Vector {
+    name: "announcement-bare",
+    title: "A signed announcement without a name and without an address",
+    parts: &[
+        Field("8a3dfdd0ca75713167292739ce141bbf4a0402142ca9937cc10f10c0b9a573a8", "signature: R"),
+        Field("30b44392173168435acabc27af0c91465b7d729164a7de7544db2a6f6d35530d", "signature: S"),
+        Variant("00", "AnnouncementBody", "V1"),
+        Field(
+            "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394",
+            "node_id: public key 2",
+        ),
+        Field("00", "name: none"),
+        Field("00", "blob_count: 0"),
+        Field("a5cdfbc806", "timestamp_secs: 1763632805"),
+        Field("88e9d385aa33", "seq: 1763632805000"),
+        Field("ea9de46506b721073c821d427a4b25e3", "network_tag: the public network"),
+        Field("80a305", "interval_secs: 86400"),
+        Field("00", "addrs: 0 items"),
+        Field("00", "agent: 0 bytes follow"),
+    ],
+};
+
+pub(crate) static LEAVE: Vector = Vector {
+    name: "leave",
+    title: "A signed leave",
+    parts: &[
+        Field("edc10db84b918416cf7cf382bdae6723ef7d268e8945fd195c272076a87083af", "signature: R"),
+        Field("be51d26deb46eab48efe98fb9a8381b917f2d0c9fb020ad3181edd60c83fa808", "signature: S"),
+        Variant("00", "LeaveBody", "V1"),
+        Field(
+            "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+            "node_id: public key 1",
+        ),
+        Field("dccdfbc806", "timestamp_secs: 1763632860"),
+        Field("e096d785aa33", "seq: 1763632860000"),
+        Field("ea9de46506b721073c821d427a4b25e3", "network_tag: the public network"),
+    ],
+};
+
+pub(crate) static GOSSIP_ANNOUNCE: Vector = Vector {
+    name: "gossip-announce",
+    title: "A gossip message that announces",
+    parts: &[
+        Variant("00", "GossipMessage", "Announce"),
+        Field("d001", "208 bytes follow"),
+        Whole(&ANNOUNCEMENT),
+    ],
+};
+
+pub(crate) static GOSSIP_LEAVE: Vector = Vector {
+    name: "gossip-leave",
+    title: "A gossip message that says goodbye",
+    parts: &[
+        Variant("01", "GossipMessage", "Leave"),
+        Field("7c", "124 bytes follow"),
+        Whole(&LEAVE),
+    ],
+};
+
+pub(crate) static REQUEST_WHOAMI: Vector = Vector {
+    name: "request-whoami",
+    title: "`Whoami` without a proof",
+    parts: &[Variant("00", "MetaRequest", "Whoami"), Field("00", "proof: none")],
+};
+
+pub(crate) static REQUEST_LIST_PEERS: Vector = Vector {
+    name: "request-list-peers",
+    title: "`ListPeers` with the proof that key 1 is a member, made for key 2",
+    parts: &[
+        Variant("01", "MetaRequest", "ListPeers"),
+        Field("01", "proof: some"),
+        Field(
+            "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+            "proof: by key 1 for key 2 in the private network",
+        ),
+        Field("e807", "max_entries: 1000"),
+    ],
+};
+
+pub(crate) static REQUEST_STATUS: Vector = Vector {
+    name: "request-status",
+    title: "`Status` with a proof",
+    parts: &[
+        Variant("02", "MetaRequest", "Status"),
+        Field("01", "proof: some"),
+        Field(
+            "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+            "proof: by key 1 for key 2 in the private network",
+        ),
+    ],
+};
+
+pub(crate) static ENTRY_OWN: Vector = Vector {
+    name: "entry-own",
+    title: "An entry for the responder itself",
+    parts: &[
+        Variant("00", "PeerEntry", "V1"),
+        Field("8301", "131 bytes follow"),
+        Whole(&BARE_ANNOUNCEMENT),
+        Field("00", "age_ms: 0"),
+        Variant("00", "Source", "Own"),
+        Field("00", "verified_age_ms: none"),
+    ],
+};
+
+pub(crate) static ENTRY_GOSSIP: Vector = Vector {
+    name: "entry-gossip",
+    title: "An entry heard through gossip, and verified by a dial",
+    parts: &[
+        Variant("00", "PeerEntry", "V1"),
+        Field("d001", "208 bytes follow"),
+        Whole(&ANNOUNCEMENT),
+        Field("dc0b", "age_ms: 1500"),
+        Variant("01", "Source", "Gossip"),
+        Field("01", "verified_age_ms: some"),
+        Field("e0d403", "verified_age_ms: 60000"),
+    ],
+};
+
+pub(crate) static ENTRY_TOLD: Vector = Vector {
+    name: "entry-told",
+    title: "An entry that key 3 told the responder",
+    parts: &[
+        Variant("00", "PeerEntry", "V1"),
+        Field("d001", "208 bytes follow"),
+        Whole(&ANNOUNCEMENT),
+        Field("90bf05", "age_ms: 90000"),
+        Variant("02", "Source", "Told"),
+        Field(
+            "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
+            "by: public key 3",
+        ),
+        Field("00", "verified_age_ms: none"),
+    ],
+};
+
+pub(crate) static ABOUT: Vector = Vector {
+    name: "about",
+    title: "What key 2 says of itself to members",
+    parts: &[
+        Variant("00", "About", "V1"),
+        Field(
+            "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394",
+            "node_id: public key 2",
+        ),
+        Field("0d", "agent: 13 bytes follow"),
+        Field("69642d6e6f64652f302e312e30", "agent: \"id-node/0.1.0\""),
+        Field("ea9de46506b721073c821d427a4b25e3", "network_tag: the public network"),
+        Field("02", "features: 2 items"),
+        Field("06", "features[0]: 6 bytes follow"),
+        Field("676f73736970", "features[0]: \"gossip\""),
+        Field("03", "features[1]: 3 bytes follow"),
+        Field("646874", "features[1]: \"dht\""),
+        Field("29", "table_size: 41"),
+        Field("8301", "131 bytes follow"),
+        Whole(&BARE_ANNOUNCEMENT),
+    ],
+};
+
+pub(crate) static STATUS: Vector = Vector {
+    name: "status",
+    title: "How a node is doing",
+    parts: &[
+        Variant("00", "StatusReport", "V1"),
+        Field("901c", "uptime_secs: 3600"),
+        Field("29", "table_size: 41"),
+        Field("01", "neighbours: 1 item"),
+        Field("20", "neighbours[0]: 32 bytes follow"),
+        Field(
+            "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
+            "neighbours[0]: public key 3",
+        ),
+        Field("00", "isolated: false"),
+        Field("01", "channels: 1 pair"),
+        Field("03", "channels[0].channel: 3 bytes follow"),
+        Field("646874", "channels[0].channel: \"dht\""),
+        Field("03", "channels[0].what: 3 bytes follow"),
+        Field("6f6666", "channels[0].what: \"off\""),
+        Field("01", "counters: 1 pair"),
+        Field("08", "counters[0].name: 8 bytes follow"),
+        Field("62656c6965766564", "counters[0].name: \"believed\""),
+        Field("f403", "counters[0].count: 500"),
+    ],
+};
+
+pub(crate) static RESPONSE_ERROR: Vector = Vector {
+    name: "response-error",
+    title: "The answer to a request that the server does not know",
+    parts: &[
+        Variant("00", "MetaResponse", "Error"),
+        Field("01", "code: 1, Unsupported"),
+        Field("11", "message: 17 bytes follow"),
+        Field("756e6b6e6f776e20726571756573742037", "message: \"unknown request 7\""),
+    ],
+};
+
+pub(crate) static RESPONSE_WHOAMI: Vector = Vector {
+    name: "response-whoami",
+    title: "The answer to `Whoami` from a member",
+    parts: &[
+        Variant("01", "MetaResponse", "Whoami"),
+        Field("01", "protocol_versions: 1 item"),
+        Field("01", "protocol_versions[0]: 1"),
+        Field("01", "about: some"),
+        Field("d101", "209 bytes follow"),
+        Whole(&ABOUT),
+    ],
+};
+
+pub(crate) static RESPONSE_WHOAMI_STRANGER: Vector = Vector {
+    name: "response-whoami-stranger",
+    title: "The answer to `Whoami` from a stranger on a private network",
+    parts: &[
+        Variant("01", "MetaResponse", "Whoami"),
+        Field("01", "protocol_versions: 1 item"),
+        Field("01", "protocol_versions[0]: 1"),
+        Field("00", "about: none"),
+    ],
+};
+
+pub(crate) static RESPONSE_PEERS: Vector = Vector {
+    name: "response-peers",
+    title: "A page of two entries, after which another follows",
+    parts: &[
+        Variant("02", "MetaResponse", "Peers"),
+        Field("e702", "items: 359 bytes follow"),
+        Field("8901", "137 bytes follow"),
+        Whole(&ENTRY_OWN),
+        Field("da01", "218 bytes follow"),
+        Whole(&ENTRY_GOSSIP),
+        Field("01", "more: true"),
+    ],
+};
+
+pub(crate) static RESPONSE_PEERS_EMPTY: Vector = Vector {
+    name: "response-peers-empty",
+    title: "A last page without entries",
+    parts: &[
+        Variant("02", "MetaResponse", "Peers"),
+        Field("00", "items: 0 bytes follow"),
+        Field("00", "more: false"),
+    ],
+};
+
+pub(crate) static RESPONSE_STATUS: Vector = Vector {
+    name: "response-status",
+    title: "The answer to `Status`",
+    parts: &[
+        Variant("03", "MetaResponse", "Status"),
+        Field("3c", "60 bytes follow"),
+        Whole(&STATUS),
+    ],
+};
+
+pub(crate) static TICKET: Vector = Vector {
+    name: "ticket",
+    title: "A ticket that names two peers",
+    parts: &[
+        Variant("00", "Ticket", "V1"),
+        Field("ea9de46506b721073c821d427a4b25e3", "network_tag: the public network"),
+        Field("02", "peers: 2 items"),
+        Field(
+            "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+            "peers[0].node_id: public key 1",
+        ),
+        Field("02", "peers[0].addrs: 2 items"),
+        Field("1c", "28 bytes follow"),
+        Variant("00", "Addr", "Relay"),
+        Field("1a", "url: 26 bytes follow"),
+        Field(
+            "68747470733a2f2f72656c61792e6578616d706c652e6f72672f",
+            "url: \"https://relay.example.org/\"",
+        ),
+        Field("07", "7 bytes follow"),
+        Variant("01", "Addr", "V4"),
+        Field("c0000201", "ip: 192.0.2.1"),
+        Field("d122", "port: 4433"),
+        Field(
+            "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394",
+            "peers[1].node_id: public key 2",
+        ),
+        Field("00", "peers[1].addrs: 0 items"),
+        Field("00", "invitation: none"),
+    ],
+};
+
+pub(crate) static TICKET_INVITATION: Vector = Vector {
+    name: "ticket-invitation",
+    title: "A ticket that lets its holder into a private network",
+    parts: &[
+        Variant("00", "Ticket", "V1"),
+        Field("fb03e5b51f0a14551c24cd8abb498255", "network_tag: the private network"),
+        Field("01", "peers: 1 item"),
+        Field(
+            "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+            "peers[0].node_id: public key 1",
+        ),
+        Field("01", "peers[0].addrs: 1 item"),
+        Field("07", "7 bytes follow"),
+        Variant("01", "Addr", "V4"),
+        Field("c0000201", "ip: 192.0.2.1"),
+        Field("d122", "port: 4433"),
+        Field("01", "invitation: some"),
+        Field("07", "topic: 7 bytes follow"),
+        Field("6f726368617264", "topic: \"orchard\""),
+        Field("1c", "secret: 28 bytes follow"),
+        Field(
+            "636f727265637420686f727365206261747465727920737461706c65",
+            "secret: \"correct horse battery staple\"",
+        ),
+    ],
+};
+
+pub(crate) static FRAMED_REQUEST: Vector = Vector {
+    name: "framed-request",
+    title: "All the bytes that a client sends on a stream that asks `ListPeers`",
+    parts: &[Field("24", "36 bytes follow"), Whole(&REQUEST_LIST_PEERS)],
+};
+
+pub(crate) static FRAMED_RESPONSES: Vector = Vector {
+    name: "framed-responses",
+    title: "All the bytes that a server sends on that stream, in two pages",
+    parts: &[
+        Field("eb02", "363 bytes follow"),
+        Whole(&RESPONSE_PEERS),
+        Field("03", "3 bytes follow"),
+        Whole(&RESPONSE_PEERS_EMPTY),
+    ],
+};
