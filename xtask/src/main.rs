@@ -1,2 +1,58 @@
-//! todo
-fn main() {}
+//! What a contributor runs: `cargo xtask test`, `cargo xtask demo`, `cargo xtask testnet`.
+//!
+//! It builds and starts the real binaries and looks at them from outside, so it depends on none of
+//! the workspace's crates and compiles in seconds.
+
+mod architecture;
+mod ci;
+mod demo;
+mod logs;
+mod process;
+mod project;
+mod readme;
+mod source;
+mod swarm;
+mod tables;
+mod testnet;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::project::Project;
+
+/// What a contributor runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Starts five nodes on this machine, crawls them, prints what was found and stops them
+    Demo(demo::Demo),
+    /// Starts many nodes on this machine and measures when all of them know each other
+    Testnet(testnet::Testnet),
+    /// Checks everything: format, lints, tests, docs, architecture, a testnet and the demo
+    #[command(visible_alias = "ci")]
+    Test(ci::Test),
+    /// Checks only the rules of docs/architecture.md that a program can check
+    Architecture(architecture::Architecture),
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    let project = Project::load()?;
+    match command {
+        Command::Demo(demo) => demo.run(&project),
+        Command::Testnet(testnet) => testnet.run(&project),
+        Command::Test(test) => test.run(&project),
+        Command::Architecture(architecture) => architecture.run(&project),
+    }
+}

@@ -1,0 +1,168 @@
+//! `cargo xtask test`: everything that has to hold before a change is merged.
+
+use std::{
+    fmt,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    architecture, demo,
+    project::{Project, pass, succeeds},
+    testnet,
+};
+
+/// Checks everything: format, lints, tests, docs, architecture, a testnet and the demo.
+///
+/// Needs nothing but Rust. A tool that is missing is named in the summary; the first failure ends
+/// the run.
+#[derive(Debug, Args)]
+pub(crate) struct Test {}
+
+struct Step {
+    name: &'static str,
+    run: fn(&Project) -> Result<Outcome>,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Passed,
+    /// Passed, by other means than we would have liked.
+    PassedWith(&'static str),
+    Skipped(&'static str),
+}
+
+/// What fails fastest comes first. All build the whole workspace, so that no dependency is compiled
+/// with two sets of features.
+const STEPS: &[Step] = &[
+    Step { name: "format", run: format },
+    Step { name: "architecture", run: architecture },
+    Step { name: "lints", run: lints },
+    Step { name: "build", run: build },
+    Step { name: "tests", run: tests },
+    Step { name: "doc tests", run: doc_tests },
+    Step { name: "docs", run: docs },
+    Step { name: "dependencies", run: dependencies },
+    Step { name: "testnet", run: short_testnet },
+    Step { name: "demo", run: short_demo },
+];
+
+impl Test {
+    /// Runs the steps, up to the first that fails.
+    pub(crate) fn run(&self, project: &Project) -> Result<()> {
+        let started = Instant::now();
+        let mut summary = String::new();
+        for step in STEPS {
+            println!("==> {}", step.name);
+            let step_started = Instant::now();
+            let outcome = (step.run)(project);
+            let verdict = verdict(step.name, &outcome, step_started.elapsed());
+            println!("{verdict}\n");
+            summary += &format!("{verdict}\n");
+            if let Err(error) = outcome {
+                eprintln!("{error:#}\n");
+                print!("{summary}");
+                bail!("{} failed", step.name);
+            }
+        }
+        print!("{summary}");
+        println!("all passed in {:.1} s", started.elapsed().as_secs_f64());
+        Ok(())
+    }
+}
+
+fn verdict(name: &str, outcome: &Result<Outcome>, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    match outcome {
+        Ok(outcome) => format!("{name:<14}{seconds:>7.1} s  {outcome}"),
+        Err(_) => format!("{name:<14}{seconds:>7.1} s  FAILED"),
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            Self::PassedWith(note) => write!(f, "passed ({note})"),
+            Self::Skipped(reason) => write!(f, "SKIPPED: {reason}"),
+        }
+    }
+}
+
+fn format(project: &Project) -> Result<Outcome> {
+    if !succeeds(&mut project.cargo(["fmt", "--version"])) {
+        return Ok(Outcome::Skipped("rustfmt is missing (rustup component add rustfmt)"));
+    }
+    passed(&mut project.cargo(["fmt", "--all", "--check"]))
+}
+
+fn architecture(project: &Project) -> Result<Outcome> {
+    architecture::check(project)?;
+    Ok(Outcome::Passed)
+}
+
+fn lints(project: &Project) -> Result<Outcome> {
+    if !succeeds(&mut project.cargo(["clippy", "--version"])) {
+        return Ok(Outcome::Skipped("clippy is missing (rustup component add clippy)"));
+    }
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    passed(&mut project.cargo(clippy))
+}
+
+fn build(project: &Project) -> Result<Outcome> {
+    passed(&mut project.cargo(["build", "--workspace", "--all-targets", "--locked"]))
+}
+
+fn tests(project: &Project) -> Result<Outcome> {
+    if succeeds(&mut project.cargo(["nextest", "--version"])) {
+        return passed(&mut project.cargo(["nextest", "run", "--workspace", "--locked"]));
+    }
+    pass(&mut project.cargo(["test", "--workspace", "--all-targets", "--locked"]))?;
+    Ok(Outcome::PassedWith("by cargo test, because cargo-nextest is missing"))
+}
+
+fn doc_tests(project: &Project) -> Result<Outcome> {
+    passed(&mut project.cargo(["test", "--doc", "--workspace", "--locked"]))
+}
+
+fn docs(project: &Project) -> Result<Outcome> {
+    let mut doc = project.cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+    passed(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn dependencies(project: &Project) -> Result<Outcome> {
+    if !succeeds(&mut project.cargo(["deny", "--version"])) {
+        return Ok(Outcome::Skipped("cargo-deny is missing (cargo install cargo-deny --locked)"));
+    }
+    // No advisories: they come over the network, and change without a change of ours.
+    passed(&mut project.cargo(["deny", "check", "bans", "licenses", "sources"]))
+}
+
+fn short_testnet(project: &Project) -> Result<Outcome> {
+    testnet::measure(&project.built_binaries()?, 8, Duration::from_secs(30))?;
+    Ok(Outcome::Passed)
+}
+
+fn short_demo(project: &Project) -> Result<Outcome> {
+    demo::show(&project.built_binaries()?)?;
+    Ok(Outcome::Passed)
+}
+
+fn passed(command: &mut Command) -> Result<Outcome> {
+    pass(command)?;
+    Ok(Outcome::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_step_says_what_is_missing() {
+        let line = verdict("docs", &Ok(Outcome::Skipped("no pen")), Duration::from_millis(1500));
+        assert_eq!(line, "docs              1.5 s  SKIPPED: no pen");
+    }
+}

@@ -1,0 +1,115 @@
+//! The project that this program was built from: where it is, and how to run cargo in it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// The workspace.
+#[derive(Debug)]
+pub(crate) struct Project {
+    /// The directory that holds the workspace's `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// The oldest Rust that it promises to build with, as `Cargo.toml` writes it.
+    pub(crate) rust_version: String,
+    target_dir: PathBuf,
+}
+
+/// The programs under test.
+#[derive(Debug, Clone)]
+pub(crate) struct Binaries {
+    /// `id-node`.
+    pub(crate) node: PathBuf,
+    /// `id-cli`.
+    pub(crate) cli: PathBuf,
+}
+
+impl Project {
+    /// Asks cargo about the workspace.
+    pub(crate) fn load() -> Result<Self> {
+        let manifest_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = cargo(manifest_dir);
+        command.args(["metadata", "--format-version", "1", "--no-deps"]);
+        let metadata: Value = serde_json::from_str(&capture(&mut command)?)?;
+        Ok(Self {
+            root: text(&metadata, "/workspace_root")?.into(),
+            target_dir: text(&metadata, "/target_directory")?.into(),
+            rust_version: text(&metadata, "/packages/0/rust_version")?.to_owned(),
+        })
+    }
+
+    /// The cargo that runs this program, in the project's root.
+    pub(crate) fn cargo<const N: usize>(&self, args: [&str; N]) -> Command {
+        let mut command = cargo(&self.root);
+        command.args(args);
+        command
+    }
+
+    /// Builds the programs. The whole workspace at once, because building one crate alone chooses
+    /// other features for its dependencies and compiles them once more.
+    pub(crate) fn build_binaries(&self) -> Result<Binaries> {
+        eprintln!("building id-node and id-cli (the first time takes minutes)");
+        pass(&mut self.cargo(["build", "--workspace", "--bins"]))?;
+        self.built_binaries()
+    }
+
+    /// The programs that an earlier build left.
+    pub(crate) fn built_binaries(&self) -> Result<Binaries> {
+        let dir = self.target_dir.join("debug");
+        let binaries = Binaries { node: dir.join("id-node"), cli: dir.join("id-cli") };
+        for path in [&binaries.node, &binaries.cli] {
+            ensure!(path.exists(), "the build left no {}", path.display());
+        }
+        Ok(binaries)
+    }
+}
+
+/// Runs `command` with our own stdout and stderr; its failure is ours.
+pub(crate) fn pass(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("can't run {}", line(command)))?;
+    ensure!(status.success(), "{} failed ({status})", line(command));
+    Ok(())
+}
+
+/// Runs `command` and returns its stdout; its stderr is shown only if it fails.
+pub(crate) fn capture(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("can't run {}", line(command)))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        bail!("{} failed ({}): {}", line(command), output.status, stderr.trim_end());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether `command` runs and succeeds; for asking whether a tool is installed.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// `command` as one would type it: the program by its bare name.
+pub(crate) fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let mut words = vec![program.to_string_lossy()];
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy()));
+    words.join(" ")
+}
+
+fn cargo(dir: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(dir);
+    command
+}
+
+fn text<'a>(metadata: &'a Value, pointer: &str) -> Result<&'a str> {
+    metadata
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .with_context(|| format!("cargo metadata says nothing at {pointer}"))
+}

@@ -1,0 +1,132 @@
+//! Keeps the documents true: what README says of Rust and of the library, and where links lead.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use crate::project::Project;
+
+/// The program whose marked part README shows.
+const EXAMPLE: &str = "crates/id-client/examples/list_peers.rs";
+const EXAMPLE_START: &str = "// README starts here";
+const EXAMPLE_END: &str = "// README ends here";
+
+/// Where README names another Rust than Cargo.toml, or none.
+pub(crate) fn rust_version(project: &Project) -> Result<Vec<String>> {
+    let named = rust_versions(&read(project, "README.md")?);
+    if named.is_empty() {
+        return Ok(vec!["README.md names no version of Rust".to_owned()]);
+    }
+    let promised = &project.rust_version;
+    let wrong = named.into_iter().filter(|version| version != promised);
+    Ok(wrong.map(|version| format!("README.md says {version}, Cargo.toml {promised}")).collect())
+}
+
+/// Whether README's first block of Rust differs from the example that it is a copy of.
+pub(crate) fn example(project: &Project) -> Result<Vec<String>> {
+    let readme = read(project, "README.md")?;
+    let example = read(project, EXAMPLE)?;
+    let shown = between(&readme, "```rust\n", "```").context("README.md has no block of Rust")?;
+    let marked = between(&example, EXAMPLE_START, EXAMPLE_END)
+        .with_context(|| format!("{EXAMPLE} has no `{EXAMPLE_START}` and `{EXAMPLE_END}`"))?;
+    let differs = unindented(shown) != unindented(marked);
+    Ok(differs.then(|| format!("README.md's block isn't that of {EXAMPLE}")).into_iter().collect())
+}
+
+/// Links between documents to files that don't exist.
+pub(crate) fn dead_links(project: &Project) -> Result<Vec<String>> {
+    let mut dead = Vec::new();
+    for document in documents(project)? {
+        let text = fs::read_to_string(&document)?;
+        let dir = document.parent().context("a document is in a directory")?;
+        let missing = links(&text).filter(|link| !dir.join(link).exists());
+        let name = document.strip_prefix(&project.root)?.display();
+        dead.extend(missing.map(|link| format!("{name} links to {link}, which isn't there")));
+    }
+    Ok(dead)
+}
+
+fn documents(project: &Project) -> Result<Vec<PathBuf>> {
+    let is_document = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "md");
+    let mut documents = Vec::new();
+    for dir in [project.root.clone(), project.root.join("docs")] {
+        let paths = fs::read_dir(&dir)?.filter_map(Result::ok).map(|entry| entry.path());
+        documents.extend(paths.filter(is_document));
+    }
+    documents.sort();
+    Ok(documents)
+}
+
+/// The targets of Markdown's inline links that are files: no URL, and without the part behind `#`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .filter_map(|target| target.split('#').next())
+}
+
+/// Every version in phrases like `Rust 1.91`.
+fn rust_versions(text: &str) -> Vec<String> {
+    let after = text.split("Rust ").skip(1);
+    let version = |rest: &str| -> String {
+        let of_version = |c: char| c.is_ascii_digit() || c == '.';
+        let end = rest.find(|c| !of_version(c)).unwrap_or(rest.len());
+        rest[..end].trim_end_matches('.').to_owned()
+    };
+    after.map(version).filter(|version| !version.is_empty()).collect()
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(start)?;
+    Some(rest.split_once(end)?.0)
+}
+
+/// The lines without blank ones around them and without what all of them are indented by.
+fn unindented(text: &str) -> Vec<&str> {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let is_blank = |line: &&str| line.is_empty();
+    let indent = lines.iter().filter(|line| !is_blank(line)).map(|line| indent(line)).min();
+    let start = lines.iter().take_while(|line| is_blank(line)).count();
+    let end = lines.len() - lines.iter().rev().take_while(|line| is_blank(line)).count();
+    let inner = lines.get(start..end).unwrap_or_default();
+    inner.iter().map(|line| line.get(indent.unwrap_or(0)..).unwrap_or_default()).collect()
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+fn read(project: &Project, path: &str) -> Result<String> {
+    let path: &Path = &project.root.join(path);
+    fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_rust_are_found_in_prose() {
+        assert_eq!(
+            rust_versions("Rust 1.91 or later. Rust is nice. (Rust 1.92.)"),
+            ["1.91", "1.92"]
+        );
+    }
+
+    #[test]
+    fn block_equals_the_example_at_another_indentation() {
+        let shown = "let a = 1;\nif a {\n    b();\n}\n";
+        let marked = "\n    let a = 1;\n    if a {\n        b();\n    }\n    ";
+        assert_eq!(unindented(shown), unindented(marked));
+        assert_ne!(unindented(shown), unindented("let a = 2;"));
+    }
+
+    #[test]
+    fn only_links_to_files_are_followed() {
+        let text = "[a](docs/a.md#part) [b](https://example.org/b.md) [c](#here) [d](d.md)";
+        assert_eq!(links(text).collect::<Vec<_>>(), ["docs/a.md", "d.md"]);
+    }
+}
