@@ -48,11 +48,14 @@ impl Project {
         command
     }
 
-    /// Builds the programs. The whole workspace at once, because building one crate alone chooses
-    /// other features for its dependencies and compiles them once more.
+    /// Builds the programs.
+    ///
+    /// As part of the whole workspace, and with the examples, although nobody needs them here: only
+    /// so are dependencies given the features that the tests' build gives them. Else iroh and all
+    /// above it would be compiled twice by whoever runs the demo and then the tests.
     pub(crate) fn build_binaries(&self) -> Result<Binaries> {
         eprintln!("building id-node and id-cli (the first time takes minutes)");
-        pass(&mut self.cargo(["build", "--workspace", "--bins"]))?;
+        pass(&mut self.cargo(["build", "--workspace", "--bins", "--examples"]))?;
         self.built_binaries()
     }
 
