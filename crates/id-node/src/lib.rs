@@ -1,1 +1,2 @@
 //! todo
+pub mod membership;

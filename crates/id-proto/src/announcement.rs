@@ -1,11 +1,13 @@
 //! What a node says of itself: that it is here, and that it leaves.
 
+use std::time::Duration;
+
 use iroh_base::{EndpointAddr, PublicKey, TransportAddr};
 use serde_bytes::Bytes;
 
 use crate::{
     error::{DecodeError, SignError},
-    limits::{INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_NAME_LEN, MAX_SIGNED_LEN},
+    limits::{self, INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_NAME_LEN, MAX_SIGNED_LEN},
     network::NetworkTag,
     signed::{Signed, Statement, Unverified, sealed::Sealed},
     wire::{self, AnnouncementBody, AnnouncementV1, LeaveBody, LeaveV1},
@@ -70,6 +72,10 @@ impl Statement for PeerAnnouncement {
 
     fn timestamp_secs(&self) -> u64 {
         self.timestamp_secs
+    }
+
+    fn lifetime(&self) -> Duration {
+        limits::stale_after(self.interval_secs)
     }
 
     fn encode_body(&self) -> Result<Vec<u8>, SignError> {
@@ -157,6 +163,10 @@ impl Statement for Leave {
 
     fn timestamp_secs(&self) -> u64 {
         self.timestamp_secs
+    }
+
+    fn lifetime(&self) -> Duration {
+        limits::LEAVE_LIFETIME
     }
 
     fn encode_body(&self) -> Result<Vec<u8>, SignError> {

@@ -42,6 +42,9 @@ pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// A peer is stale after this many of its own announce intervals. Origin: 120 s ÷ 30 s.
 pub const STALE_INTERVALS: u32 = 4;
 
+/// How long after its timestamp a leave is still news. Origin: the staleness of a default node.
+pub const LEAVE_LIFETIME: Duration = Duration::from_secs(120);
+
 /// Longest request, in bytes without its length prefix. Origin: our decision (protocol.md).
 pub const MAX_REQUEST_LEN: usize = 4 * 1024;
 

@@ -4,7 +4,7 @@
 //! received are kept and passed on; nothing is ever encoded anew, because an encoding that means
 //! the same needn't be the same bytes.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use iroh_base::{PublicKey, SecretKey, Signature};
 
@@ -30,6 +30,9 @@ pub trait Statement: sealed::Sealed + Sized {
 
     /// When it was made by its author's clock, in unix seconds.
     fn timestamp_secs(&self) -> u64;
+
+    /// How long after its timestamp it may still be news.
+    fn lifetime(&self) -> Duration;
 
     /// The bytes to sign.
     fn encode_body(&self) -> Result<Vec<u8>, SignError>;

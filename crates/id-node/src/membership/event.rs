@@ -1,0 +1,103 @@
+//! What happens to a membership, and what it wants done.
+
+use std::{sync::Arc, time::Duration};
+
+use id_proto::{
+    PeerEntry, UnverifiedAnnouncement,
+    iroh_base::{EndpointAddr, PublicKey},
+};
+
+use super::{OwnFacts, table::Entry};
+
+/// The time, as an argument.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// A clock that only grows; its zero means nothing. Ages and expiry run on it.
+    pub mono: Duration,
+    /// Time since the Unix epoch, by a clock that may be wrong and may jump.
+    pub unix: Duration,
+}
+
+/// What happens.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A gossip message arrived, undecoded. Whoever delivered it needn't be its author.
+    Gossip(&'a [u8]),
+    /// A peer's answer to a query named a peer.
+    Told {
+        /// The entry, unverified.
+        entry: PeerEntry<UnverifiedAnnouncement>,
+        /// Whose answer it was.
+        by: PublicKey,
+    },
+    /// A sync has ended.
+    Synced {
+        /// With whom.
+        peer: PublicKey,
+        /// Whether the whole table arrived.
+        complete: bool,
+    },
+    /// A probe has ended.
+    Probed {
+        /// Whom it went to; the handshake has authenticated it.
+        peer: PublicKey,
+        /// Its own newest announcement, or `None` if it didn't answer.
+        answer: Option<UnverifiedAnnouncement>,
+    },
+    /// A gossip neighbour came.
+    NeighbourUp(PublicKey),
+    /// A gossip neighbour went.
+    NeighbourDown(PublicKey),
+    /// Gossip messages were lost on their way to us.
+    Lagged,
+    /// Something that we say of ourselves may have changed.
+    OwnChanged(OwnFacts),
+    /// [`super::Membership::next_deadline`] has come.
+    Tick,
+    /// The node shuts down.
+    Leaving,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Send to the gossip topic.
+    Broadcast(Vec<u8>),
+    /// Dial the peer, ask who it is, and report by [`Event::Probed`].
+    Probe(EndpointAddr),
+    /// Ask the neighbour for its table, and report by [`Event::Told`] and [`Event::Synced`].
+    SyncFrom(PublicKey),
+    /// A peer is new, or there is news of it: its addresses can be dialled.
+    Learned(Arc<Entry>),
+    /// A peer is no longer in the table.
+    Forgotten {
+        /// Who.
+        peer: PublicKey,
+        /// Why.
+        reason: RemovalReason,
+    },
+    /// Make durable, before the next effect, that sequence numbers up to this one may be used.
+    ReserveSeq(u64),
+}
+
+/// Why a peer is no longer in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalReason {
+    /// It said so itself.
+    Left,
+    /// It was stale and didn't answer a probe.
+    ProbeFailed,
+    /// The table is full, and it was the least certain.
+    Evicted,
+}
+
+impl RemovalReason {
+    /// The stable lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Left => "left",
+            Self::ProbeFailed => "probe_failed",
+            Self::Evicted => "evicted",
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is believed: the checks before the signature, cheapest first.
+
+use id_proto::{DecodeError, NetworkTag, Statement, iroh_base::PublicKey, limits};
+
+use super::{departed::Departed, event::Now, table::Table};
+
+/// Why a statement is not believed. Counted by reason; nothing else happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// Longer than the limit.
+    TooLong,
+    /// No message, or a field out of its bounds.
+    Malformed,
+    /// Of a later version.
+    UnknownVersion,
+    /// For another network.
+    OtherNetwork,
+    /// Its timestamp is more than [`limits::MAX_CLOCK_SKEW`] ahead of our clock.
+    FutureDated,
+    /// Its timestamp is older than a live peer's can be.
+    Expired,
+    /// It says of us what only we can say.
+    OwnId,
+    /// Not newer than what we hold. Also the ordinary case of hearing the same twice.
+    NotNewer,
+    /// Not newer than the author's leave, or than what it said before it vanished.
+    Departed,
+    /// Not signed by its author.
+    BadSignature,
+    /// The table is full of peers that are more certain.
+    TableFull,
+}
+
+impl Refusal {
+    /// Every reason.
+    pub const ALL: &[Self] = &[
+        Self::TooLong,
+        Self::Malformed,
+        Self::UnknownVersion,
+        Self::OtherNetwork,
+        Self::FutureDated,
+        Self::Expired,
+        Self::OwnId,
+        Self::NotNewer,
+        Self::Departed,
+        Self::BadSignature,
+        Self::TableFull,
+    ];
+
+    /// The counter's name in `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "refused_too_long",
+            Self::Malformed => "refused_malformed",
+            Self::UnknownVersion => "refused_unknown_version",
+            Self::OtherNetwork => "refused_other_network",
+            Self::FutureDated => "refused_future_dated",
+            Self::Expired => "refused_expired",
+            Self::OwnId => "refused_own_id",
+            Self::NotNewer => "refused_not_newer",
+            Self::Departed => "refused_departed",
+            Self::BadSignature => "refused_bad_signature",
+            Self::TableFull => "refused_table_full",
+        }
+    }
+}
+
+impl From<&DecodeError> for Refusal {
+    fn from(error: &DecodeError) -> Self {
+        match error {
+            DecodeError::TooLong { .. } => Self::TooLong,
+            DecodeError::UnknownVersion { .. } => Self::UnknownVersion,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+/// What the checks compare a statement with.
+pub(super) struct Gate<'a> {
+    pub(super) me: &'a PublicKey,
+    pub(super) network_tag: NetworkTag,
+    pub(super) table: &'a Table,
+    pub(super) departed: &'a Departed,
+}
+
+impl Gate<'_> {
+    /// Everything that can be checked without the signature.
+    pub(super) fn check<T: Statement>(&self, claimed: &T, now: Now) -> Result<(), Refusal> {
+        let author = claimed.author();
+        let held = self.table.get(&author).map(|entry| entry.announcement.seq);
+        if claimed.network_tag() != self.network_tag {
+            return Err(Refusal::OtherNetwork);
+        }
+        if author == *self.me {
+            return Err(Refusal::OwnId);
+        }
+        check_time(claimed, now)?;
+        if held.is_some_and(|seq| claimed.seq() <= seq) {
+            return Err(Refusal::NotNewer);
+        }
+        if self.departed.seq(&author).is_some_and(|seq| claimed.seq() <= seq) {
+            return Err(Refusal::Departed);
+        }
+        Ok(())
+    }
+}
+
+fn check_time<T: Statement>(claimed: &T, now: Now) -> Result<(), Refusal> {
+    let skew = limits::MAX_CLOCK_SKEW.as_secs();
+    let (made, now) = (claimed.timestamp_secs(), now.unix.as_secs());
+    if made > now.saturating_add(skew) {
+        return Err(Refusal::FutureDated);
+    }
+    // A clock may be behind by as much as it may be ahead.
+    let lifetime = claimed.lifetime().as_secs();
+    if made.saturating_add(lifetime).saturating_add(skew) < now {
+        return Err(Refusal::Expired);
+    }
+    Ok(())
+}
