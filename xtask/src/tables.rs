@@ -17,6 +17,9 @@ use crate::{
     swarm::{Node, REST, Swarm, forget_settings},
 };
 
+/// Rest between two rounds of asking: each question is a process, and the nodes need the processor.
+const QUERY_REST: Duration = Duration::from_millis(250);
+
 /// How many missing peers a report names for each node.
 const NAMED_IN_REPORT: usize = 8;
 
@@ -68,7 +71,7 @@ pub(crate) fn prove(swarm: &Swarm, cli: &Path, deadline: Instant) -> Result<Proo
     let mut wrong = everyone.clone();
     let mut gaps = Vec::new();
     let mut proof = Proof::default();
-    let agreed = poll(deadline, REST, || {
+    let agreed = poll(deadline, QUERY_REST, || {
         let asked_everyone = wrong.len() == everyone.len();
         let started = Instant::now();
         gaps = wrong.iter().filter_map(|node| gap(swarm, cli, node)).collect();
