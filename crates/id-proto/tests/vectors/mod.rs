@@ -7,6 +7,7 @@ use Part::{Field, Variant, Whole};
 use data_encoding::HEXLOWER;
 
 /// One example of a wire type.
+#[derive(Debug)]
 pub(crate) struct Vector {
     /// What other vectors and the document call it.
     pub(crate) name: &'static str,
@@ -17,6 +18,7 @@ pub(crate) struct Vector {
 }
 
 /// Consecutive bytes of a vector.
+#[derive(Debug)]
 pub(crate) enum Part {
     /// The number of a variant: hex, enum, variant.
     Variant(&'static str, &'static str, &'static str),

@@ -1,0 +1,728 @@
+//! What strangers may send: no bytes bring a decoder down, and nothing is accepted that its author
+//! didn't sign.
+#![cfg(feature = "service")]
+
+#[expect(dead_code, reason = "titles, meanings and networks are for the document")]
+mod vectors;
+
+use id_proto::{
+    About, DecodeError, ErrorCode, GossipMessage, Leave, MetaRequest, MetaResponse, Network,
+    PeerAnnouncement, PeerEntry, PeerRef, PeersPage, SignError, Signed, SignedAnnouncement,
+    Statement, StatusReport, Ticket, Unverified, UnverifiedAnnouncement, UnverifiedLeave,
+    iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
+    limits::{
+        INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN,
+        MAX_GOSSIP_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
+        MAX_TICKET_LEN, MAX_TICKET_PEERS, stale_after,
+    },
+};
+use iroh_tickets::Ticket as _;
+use proptest::{collection::vec, prelude::*, sample::Index};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+use vectors::{Vector, unhex};
+
+type Decode = fn(&[u8]) -> Result<(), DecodeError>;
+
+/// A decoder of bytes, its limit, how many variants it knows, and vectors that it accepts.
+struct Decoder {
+    decode: Decode,
+    limit: usize,
+    /// Where the variant's number is.
+    variant_at: usize,
+    n_variants: u32,
+    accepts: &'static [&'static Vector],
+}
+
+const DECODERS: &[Decoder] = &[
+    Decoder {
+        decode: |bytes| UnverifiedAnnouncement::decode(bytes).map(drop),
+        limit: MAX_SIGNED_LEN,
+        variant_at: 64,
+        n_variants: 1,
+        accepts: &[&vectors::ANNOUNCEMENT, &vectors::BARE_ANNOUNCEMENT],
+    },
+    Decoder {
+        decode: |bytes| UnverifiedLeave::decode(bytes).map(drop),
+        limit: MAX_SIGNED_LEN,
+        variant_at: 64,
+        n_variants: 1,
+        accepts: &[&vectors::LEAVE],
+    },
+    Decoder {
+        decode: |bytes| GossipMessage::decode(bytes).map(drop),
+        limit: MAX_GOSSIP_LEN,
+        variant_at: 0,
+        n_variants: 2,
+        accepts: &[&vectors::GOSSIP_ANNOUNCE, &vectors::GOSSIP_LEAVE],
+    },
+    Decoder {
+        decode: |bytes| MetaRequest::decode(bytes).map(drop),
+        limit: MAX_REQUEST_LEN,
+        variant_at: 0,
+        n_variants: 3,
+        accepts: &[
+            &vectors::REQUEST_WHOAMI,
+            &vectors::REQUEST_LIST_PEERS,
+            &vectors::REQUEST_STATUS,
+        ],
+    },
+    Decoder {
+        decode: |bytes| MetaResponse::decode(bytes).map(drop),
+        limit: MAX_RESPONSE_LEN,
+        variant_at: 0,
+        n_variants: 4,
+        accepts: &[
+            &vectors::RESPONSE_ERROR,
+            &vectors::RESPONSE_WHOAMI,
+            &vectors::RESPONSE_WHOAMI_STRANGER,
+            &vectors::RESPONSE_PEERS,
+            &vectors::RESPONSE_PEERS_EMPTY,
+            &vectors::RESPONSE_STATUS,
+        ],
+    },
+    Decoder {
+        decode: |bytes| About::decode(bytes).map(drop),
+        limit: MAX_RESPONSE_LEN,
+        variant_at: 0,
+        n_variants: 1,
+        accepts: &[&vectors::ABOUT],
+    },
+    Decoder {
+        decode: |bytes| PeerEntry::decode(bytes).map(drop),
+        limit: MAX_ENTRY_LEN,
+        variant_at: 0,
+        n_variants: 1,
+        accepts: &[&vectors::ENTRY_OWN, &vectors::ENTRY_GOSSIP, &vectors::ENTRY_TOLD],
+    },
+    Decoder {
+        decode: |bytes| StatusReport::decode(bytes).map(drop),
+        limit: MAX_RESPONSE_LEN,
+        variant_at: 0,
+        n_variants: 1,
+        accepts: &[&vectors::STATUS],
+    },
+];
+
+// ---- Any bytes at all ----
+
+proptest! {
+    #[test]
+    fn no_decoder_panics(bytes in prop_oneof![noise(), damaged()]) {
+        for decoder in DECODERS {
+            let _ = (decoder.decode)(&bytes);
+        }
+        let _ = Ticket::decode_bytes(&bytes);
+        if let Ok(MetaResponse::Peers(page)) = MetaResponse::decode(&bytes) {
+            // A page holds no more items than bytes, whatever its lengths claim.
+            prop_assert!(page.items().count() <= bytes.len());
+            page.items().flatten().for_each(|item| drop(PeerEntry::decode(item)));
+        }
+    }
+
+    #[test]
+    fn no_text_brings_a_parser_down(text in text()) {
+        let _ = text.parse::<PeerRef>();
+        let _ = text.parse::<Ticket>();
+        let _ = PeerRef::parse_list(&text);
+    }
+
+    /// Damage either shows, or didn't touch what was signed.
+    #[test]
+    fn what_verifies_is_what_was_signed(bytes in damaged()) {
+        let verified = UnverifiedAnnouncement::decode(&bytes).ok().and_then(|a| a.verify().ok());
+        if let Some(verified) = verified {
+            let signed = [vectors::ANNOUNCEMENT.bytes(), vectors::BARE_ANNOUNCEMENT.bytes()];
+            prop_assert!(signed.contains(&bytes));
+            prop_assert_eq!(verified.bytes(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_signed_reads_back_and_verifies(announcement in announcements(), seed in 1u8..9) {
+        let announcement = PeerAnnouncement { node_id: key(seed), ..announcement };
+        match Signed::sign(announcement.clone(), &secret(seed)) {
+            Ok(signed) => {
+                let read = UnverifiedAnnouncement::decode(signed.bytes()).unwrap();
+                prop_assert_eq!(read.claimed(), &announcement);
+                prop_assert_eq!(read.verify().unwrap(), signed);
+            }
+            Err(SignError::TooLong { len, max }) => prop_assert!(len > max),
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+    }
+
+    #[test]
+    fn a_page_takes_what_fits_and_nothing_more(lens in vec(0..2 * MAX_ENTRY_LEN, 1..400)) {
+        let mut page = PeersPage::default();
+        for len in lens {
+            let before = page_len(&page);
+            let took = page.push(&vec![0; len]);
+            let grown = before + if len < 128 { 1 } else { 2 } + len;
+            prop_assert!(page_len(&page) <= MAX_RESPONSE_LEN);
+            // The length of the items grows by up to two bytes on the way from empty to full.
+            prop_assert!(took || grown + 2 > MAX_RESPONSE_LEN);
+        }
+    }
+}
+
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..700)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![".{0,200}", "idticket[a-z2-7]{0,200}", "[0-9a-f@:,.]{0,150}"]
+}
+
+/// A vector with bytes overwritten, cut off or put in.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let vector = proptest::sample::select(vectors::ALL).prop_map(Vector::bytes);
+    let edits = vec((any::<Index>(), any::<u8>(), 0..4u8), 0..4);
+    (vector, edits).prop_map(|(mut bytes, edits)| {
+        for (at, byte, edit) in edits {
+            let at = at.index(bytes.len() + 1);
+            match edit {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, byte),
+                _ => bytes[at..].iter_mut().take(1).for_each(|old| *old = byte),
+            }
+        }
+        bytes
+    })
+}
+
+/// Announcements whose fields are in bounds; not all of them fit into a signed statement.
+fn announcements() -> impl Strategy<Value = PeerAnnouncement> {
+    let name = proptest::option::of("\\PC{0,16}");
+    let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), INTERVAL_SECS);
+    let addrs = vec(addrs(), 0..=MAX_ADDRS);
+    let rest = (any::<[u8; 16]>(), addrs, "[ -~]{0,32}");
+    (name, numbers, rest).prop_map(|(name, numbers, (tag, addrs, agent))| PeerAnnouncement {
+        node_id: key(1),
+        name,
+        blob_count: numbers.0,
+        timestamp_secs: numbers.1,
+        seq: numbers.2,
+        network_tag: id_proto::NetworkTag(tag),
+        interval_secs: numbers.3,
+        addrs,
+        agent,
+    })
+}
+
+fn addrs() -> impl Strategy<Value = TransportAddr> {
+    let v4 = any::<([u8; 4], u16)>().prop_map(|addr| TransportAddr::Ip(addr.into()));
+    let v6 = any::<([u8; 16], u16)>().prop_map(|addr| TransportAddr::Ip(addr.into()));
+    let relay = "https://[a-z]{1,60}\\.example/".prop_map(|url| relay(&url));
+    prop_oneof![v4, v6, relay]
+}
+
+// ---- Damage ----
+
+#[test]
+fn every_decoder_accepts_its_vectors() {
+    for (decoder, bytes) in accepted() {
+        assert_eq!((decoder.decode)(&bytes), Ok(()));
+    }
+}
+
+#[test]
+fn no_single_flipped_bit_verifies() {
+    for at in 0..vectors::ANNOUNCEMENT.bytes().len() * 8 {
+        let bytes = with_flipped_bit(vectors::ANNOUNCEMENT.bytes(), at);
+        let verified = UnverifiedAnnouncement::decode(&bytes).ok().and_then(|a| a.verify().ok());
+        assert!(verified.is_none(), "bit {at}");
+    }
+    for at in 0..vectors::LEAVE.bytes().len() * 8 {
+        let bytes = with_flipped_bit(vectors::LEAVE.bytes(), at);
+        let verified = UnverifiedLeave::decode(&bytes).ok().and_then(|leave| leave.verify().ok());
+        assert!(verified.is_none(), "bit {at}");
+    }
+}
+
+#[test]
+fn whatever_is_cut_short_is_refused() {
+    for (decoder, bytes) in accepted() {
+        for len in 0..bytes.len() {
+            assert!((decoder.decode)(&bytes[..len]).is_err(), "{len} bytes of {bytes:02x?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_has_a_byte_too_many_is_refused() {
+    for (decoder, mut bytes) in accepted() {
+        bytes.push(0);
+        assert_eq!((decoder.decode)(&bytes), Err(DecodeError::TrailingBytes { len: 1 }));
+    }
+}
+
+#[test]
+fn what_is_too_long_is_refused_before_it_is_decoded() {
+    for decoder in DECODERS {
+        // An unknown variant: only a decoder that looked at the bytes would say so.
+        let bytes = vec![0x7f; decoder.limit + 1];
+        let refused = Err(DecodeError::TooLong { len: decoder.limit + 1, max: decoder.limit });
+        assert_eq!((decoder.decode)(&bytes), refused);
+    }
+    let ticket = Ticket::decode_bytes(&vec![0x7f; MAX_TICKET_LEN + 1]).unwrap_err();
+    assert!(ticket.to_string().contains("too long"), "{ticket}");
+    let ticket = format!("idticket{}", "a".repeat(1 << 20)).parse::<Ticket>().unwrap_err();
+    assert!(ticket.to_string().contains("too long"), "{ticket}");
+}
+
+#[test]
+fn a_count_that_lies_is_refused() {
+    let mut bytes = vectors::BARE_ANNOUNCEMENT.bytes();
+    let [.., addrs, _agent] = bytes.as_mut_slice() else { unreachable!() };
+    assert_eq!(*addrs, 0);
+    bytes.truncate(bytes.len() - 2);
+    bytes.extend([0xff; 9]);
+    bytes.push(1);
+    let refused = UnverifiedAnnouncement::decode(&bytes).unwrap_err();
+    assert!(matches!(refused, DecodeError::Malformed(_)), "{refused:?}");
+}
+
+#[test]
+fn text_that_is_not_utf8_is_refused() {
+    let mut bytes = vectors::RESPONSE_ERROR.bytes();
+    *bytes.last_mut().unwrap() = 0xff;
+    let refused = MetaResponse::decode(&bytes).unwrap_err();
+    assert!(matches!(refused, DecodeError::Malformed(_)), "{refused:?}");
+}
+
+fn accepted() -> impl Iterator<Item = (&'static Decoder, Vec<u8>)> {
+    let vectors = |decoder: &'static Decoder| decoder.accepts.iter().map(move |v| (decoder, v));
+    DECODERS.iter().flat_map(vectors).map(|(decoder, vector)| (decoder, vector.bytes()))
+}
+
+fn with_flipped_bit(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
+    bytes[at / 8] ^= 1 << (at % 8);
+    bytes
+}
+
+// ---- Versions ----
+
+#[test]
+fn an_unknown_version_is_named() {
+    for (decoder, bytes) in accepted() {
+        for number in [decoder.n_variants, 300, u32::MAX] {
+            let bytes = with_variant(decoder, &bytes, &postcard::to_stdvec(&number).unwrap());
+            let refused = Err(DecodeError::UnknownVersion { number });
+            assert_eq!((decoder.decode)(&bytes), refused);
+        }
+    }
+}
+
+#[test]
+fn a_version_beyond_32_bits_is_malformed() {
+    for (decoder, bytes) in accepted() {
+        let number = postcard::to_stdvec(&(u64::from(u32::MAX) + 1)).unwrap();
+        let refused = (decoder.decode)(&with_variant(decoder, &bytes, &number)).unwrap_err();
+        assert!(matches!(refused, DecodeError::Malformed(_)), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_ticket_of_a_later_release_says_so() {
+    let mut bytes = vectors::TICKET.bytes();
+    bytes[0] = 1;
+    let refused = Ticket::decode_bytes(&bytes).unwrap_err();
+    assert!(refused.to_string().contains("newer release"), "{refused}");
+}
+
+#[test]
+fn an_address_of_an_unknown_kind_is_skipped_alone_and_the_original_still_verifies() {
+    let known = unhex("01c0000201d122");
+    let future = unhex("03deadbeef");
+    let body = Body { addrs: vec![known.clone().into(), future.into(), known.into()], ..body() };
+    let bytes = signed(&body);
+    let read = UnverifiedAnnouncement::decode(&bytes).unwrap().verify().unwrap();
+    assert_eq!(read.addrs, [ip("192.0.2.1:4433"), ip("192.0.2.1:4433")]);
+    assert_eq!(read.bytes(), bytes);
+}
+
+#[test]
+fn a_relay_whose_url_does_not_parse_is_skipped_alone() {
+    let bad = postcard::to_stdvec(&(0u8, "not a url")).unwrap();
+    let body = Body { addrs: vec![bad.into(), unhex("01c0000201d122").into()], ..body() };
+    let read = UnverifiedAnnouncement::decode(&signed(&body)).unwrap();
+    assert_eq!(read.claimed().addrs, [ip("192.0.2.1:4433")]);
+}
+
+#[test]
+fn a_damaged_address_of_a_known_kind_refuses_the_statement() {
+    for (addr, refused) in [
+        (unhex("01c0000201d12200"), DecodeError::TrailingBytes { len: 1 }),
+        (vec![3; MAX_ADDR_LEN + 1], DecodeError::TooLong { len: 129, max: MAX_ADDR_LEN }),
+    ] {
+        let bytes = signed(&Body { addrs: vec![addr.into()], ..body() });
+        assert_eq!(UnverifiedAnnouncement::decode(&bytes).unwrap_err(), refused);
+    }
+    for addr in ["", "01c00002", "00ff"] {
+        let bytes = signed(&Body { addrs: vec![unhex(addr).into()], ..body() });
+        let refused = UnverifiedAnnouncement::decode(&bytes).unwrap_err();
+        assert!(matches!(refused, DecodeError::Malformed(_)), "{addr}: {refused:?}");
+    }
+}
+
+#[test]
+fn an_entry_of_an_unknown_version_is_skipped_alone() {
+    let page =
+        page(&[&vectors::ENTRY_OWN.bytes(), &unhex("01deadbeef"), &vectors::ENTRY_TOLD.bytes()]);
+    let entries = page.items().map(|item| PeerEntry::decode(item.unwrap()).map(drop));
+    let expected = [Ok(()), Err(DecodeError::UnknownVersion { number: 1 }), Ok(())];
+    assert_eq!(entries.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_entry_with_an_announcement_of_an_unknown_version_says_so() {
+    let mut bytes = vectors::ENTRY_OWN.bytes();
+    let announcement_at =
+        bytes.windows(64).position(|w| w == &vectors::BARE_ANNOUNCEMENT.bytes()[..64]);
+    bytes[announcement_at.unwrap() + 64] = 1;
+    let refused = PeerEntry::decode(&bytes).unwrap_err();
+    assert_eq!(refused, DecodeError::UnknownVersion { number: 1 });
+}
+
+fn with_variant(decoder: &Decoder, bytes: &[u8], number: &[u8]) -> Vec<u8> {
+    let (before, after) = bytes.split_at(decoder.variant_at);
+    [before, number, &after[1..]].concat()
+}
+
+// ---- Signatures ----
+
+#[test]
+fn non_canonical_varints_decode_but_the_signature_covers_the_bytes_received() {
+    let canonical = postcard::to_stdvec(&body()).unwrap();
+    let stretched = stretch_name_len(&canonical);
+    let signed = sign(PeerAnnouncement::DOMAIN, &stretched);
+    let read = UnverifiedAnnouncement::decode(&signed).unwrap().verify().unwrap();
+    assert_eq!(read.bytes(), signed);
+
+    // The same meaning under the signature of the other encoding.
+    let swapped = [&signed[..64], &canonical].concat();
+    let read = UnverifiedAnnouncement::decode(&swapped).unwrap();
+    assert!(read.verify().is_err());
+}
+
+#[test]
+fn a_leave_cannot_be_passed_off_as_an_announcement_nor_an_announcement_as_a_leave() {
+    let announcement = postcard::to_stdvec(&body()).unwrap();
+    assert!(verifies::<PeerAnnouncement>(&sign(PeerAnnouncement::DOMAIN, &announcement)));
+    assert!(!verifies::<PeerAnnouncement>(&sign(Leave::DOMAIN, &announcement)));
+    assert!(!verifies::<PeerAnnouncement>(&sign(b"", &announcement)));
+
+    let leave = &vectors::LEAVE.bytes()[64..];
+    assert!(verifies::<Leave>(&sign(Leave::DOMAIN, leave)));
+    assert!(!verifies::<Leave>(&sign(PeerAnnouncement::DOMAIN, leave)));
+    assert!(!verifies::<Leave>(&sign(b"", leave)));
+
+    assert!(UnverifiedLeave::decode(&vectors::ANNOUNCEMENT.bytes()).is_err());
+    assert!(UnverifiedAnnouncement::decode(&vectors::LEAVE.bytes()).is_err());
+}
+
+#[test]
+fn one_cannot_sign_for_another() {
+    let body = Body { node_id: *key(2).as_bytes(), ..body() };
+    assert!(!verifies::<PeerAnnouncement>(&signed(&body)));
+    let statement = UnverifiedAnnouncement::decode(&signed(&body)).unwrap().claimed().clone();
+    assert_eq!(Signed::sign(statement, &secret(1)), Err(SignError::NotTheAuthor));
+}
+
+/// The y coordinates of the points of small order, as the document lists them. With the first one
+/// as key, a verifier that is not strict takes the signature below for any body.
+const SMALL_ORDER: [&str; 7] = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
+#[test]
+fn keys_and_nonces_of_small_order_are_refused() {
+    let base_point = "5866666666666666666666666666666666666666666666666666666666666666";
+    let one = "0100000000000000000000000000000000000000000000000000000000000000";
+    let zero = "0000000000000000000000000000000000000000000000000000000000000000";
+    for key in SMALL_ORDER {
+        let body = Body { node_id: unhex(key).try_into().unwrap(), ..body() };
+        let body = postcard::to_stdvec(&body).unwrap();
+        for (nonce, scalar) in [(base_point, one), (SMALL_ORDER[0], zero)] {
+            let bytes = [unhex(nonce), unhex(scalar), body.clone()].concat();
+            assert!(!verifies::<PeerAnnouncement>(&bytes), "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_scalar_that_is_not_reduced_is_refused() {
+    let mut bytes = vectors::ANNOUNCEMENT.bytes();
+    assert!(verifies::<PeerAnnouncement>(&bytes));
+    add_group_order(&mut bytes[32..64]);
+    assert!(!verifies::<PeerAnnouncement>(&bytes));
+}
+
+/// Adds the order of the base point: the same scalar to whoever doesn't check its range.
+fn add_group_order(scalar: &mut [u8]) {
+    let order = unhex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    let mut carry = 0;
+    for (byte, add) in scalar.iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        *byte = sum as u8;
+        carry = sum >> 8;
+    }
+    assert_eq!(carry, 0);
+}
+
+fn verifies<T: Statement>(bytes: &[u8]) -> bool {
+    Unverified::<T>::decode(bytes).unwrap().verify().is_ok()
+}
+
+/// Encodes the length of the name in two bytes where one would do.
+fn stretch_name_len(body: &[u8]) -> Vec<u8> {
+    let name_len_at = 1 + 32 + 1;
+    let (before, after) = body.split_at(name_len_at);
+    [before, &[after[0] | 0x80, 0], &after[1..]].concat()
+}
+
+// ---- Bounds ----
+
+#[test]
+fn fields_out_of_bounds_are_named() {
+    let too_many = vec![unhex("01c0000201d122").into(); MAX_ADDRS + 1];
+    for (field, body) in [
+        ("node_id", Body { node_id: no_point(), ..body() }),
+        ("name", Body { name: Some("x".repeat(MAX_NAME_LEN + 1)), ..body() }),
+        ("interval_secs", Body { interval_secs: 0, ..body() }),
+        ("interval_secs", Body { interval_secs: 86_401, ..body() }),
+        ("addrs", Body { addrs: too_many, ..body() }),
+        ("agent", Body { agent: "x".repeat(MAX_AGENT_LEN + 1), ..body() }),
+    ] {
+        let refused = UnverifiedAnnouncement::decode(&signed(&body)).unwrap_err();
+        assert_eq!(refused, DecodeError::OutOfBounds { field });
+    }
+}
+
+#[test]
+fn unknown_addresses_count_towards_their_limit() {
+    let addrs = vec![unhex("03").into(); MAX_ADDRS + 1];
+    let refused = UnverifiedAnnouncement::decode(&signed(&Body { addrs, ..body() })).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "addrs" });
+}
+
+#[test]
+fn keys_that_are_no_points_are_named_by_their_field() {
+    let told = replace(&vectors::ENTRY_TOLD.bytes(), key(3).as_bytes(), &no_point());
+    let refused = PeerEntry::decode(&told).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "source" });
+    let status = replace(&vectors::STATUS.bytes(), key(3).as_bytes(), &no_point());
+    let refused = StatusReport::decode(&status).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "neighbours" });
+}
+
+#[test]
+fn we_sign_nothing_that_others_would_refuse() {
+    let too_long = relay(&format!("https://{}.example/", "x".repeat(MAX_ADDR_LEN)));
+    for (field, announcement) in [
+        ("name", PeerAnnouncement { name: Some("x".repeat(65)), ..announcement() }),
+        ("agent", PeerAnnouncement { agent: "x".repeat(33), ..announcement() }),
+        ("interval_secs", PeerAnnouncement { interval_secs: 0, ..announcement() }),
+        ("addrs", PeerAnnouncement { addrs: vec![ip("192.0.2.1:1"); 9], ..announcement() }),
+        ("addrs", PeerAnnouncement { addrs: vec![too_long], ..announcement() }),
+    ] {
+        let refused = Signed::sign(announcement, &secret(1)).unwrap_err();
+        assert_eq!(refused, SignError::OutOfBounds { field });
+    }
+}
+
+#[test]
+fn everything_but_the_addresses_takes_246_bytes_at_worst() {
+    assert_eq!(widest(Vec::new()).unwrap().bytes().len(), 246);
+}
+
+#[test]
+fn eight_ipv6_addresses_always_fit() {
+    let addrs = vec![ip("[2001:db8::ffff]:65535"); MAX_ADDRS];
+    assert!(widest(addrs).unwrap().bytes().len() <= MAX_SIGNED_LEN);
+}
+
+#[test]
+fn a_statement_that_is_too_long_is_not_signed() {
+    let addrs = vec![relay(&format!("https://{}.example/", "x".repeat(100))); 3];
+    let refused = widest(addrs).unwrap_err();
+    assert!(matches!(refused, SignError::TooLong { max: MAX_SIGNED_LEN, .. }), "{refused:?}");
+}
+
+#[test]
+fn the_longest_entry_of_version_1_leaves_room() {
+    let addrs = vec![ip("[2001:db8::ffff]:65535"); MAX_ADDRS];
+    let mut entry = PeerEntry {
+        announcement: widest(addrs).unwrap(),
+        age: std::time::Duration::MAX,
+        source: id_proto::Source::Told(key(2)),
+        verified_age: Some(std::time::Duration::MAX),
+    };
+    let own = entry.encode().len() - entry.announcement.bytes().len();
+    assert_eq!(own, 57);
+    assert!(MAX_SIGNED_LEN + own <= MAX_ENTRY_LEN);
+    entry = PeerEntry::decode(&entry.encode()).unwrap().verify().unwrap();
+    assert_eq!(entry.age, std::time::Duration::from_millis(u64::MAX));
+}
+
+#[test]
+fn a_page_fills_up_to_the_limit_exactly() {
+    let mut page = PeersPage::default();
+    let item = vec![0; 1000];
+    while page.push(&item) {}
+    let left = MAX_RESPONSE_LEN - page_len(&page);
+    assert!((130..1002).contains(&left), "the last item shall have a length of two bytes");
+    assert!(!page.push(&item[..left - 1]));
+    assert!(page.push(&item[..left - 2]));
+    assert_eq!(page_len(&page), MAX_RESPONSE_LEN);
+    assert!(!page.push(&[]));
+
+    let full = MetaResponse::Peers(page).encode();
+    assert!(MetaResponse::decode(&full).is_ok());
+}
+
+#[test]
+fn a_page_whose_lengths_lie_ends_with_one_error() {
+    let items = [&[2, 0xaa, 0xbb, 9][..], &[0xcc]].concat();
+    let page = [&[2, items.len() as u8][..], &items, &[0]].concat();
+    let MetaResponse::Peers(page) = MetaResponse::decode(&page).unwrap() else { unreachable!() };
+    let items = page.items().collect::<Vec<_>>();
+    assert_eq!(items[0], Ok(&[0xaa, 0xbb][..]));
+    assert!(matches!(items[1..], [Err(DecodeError::Malformed(_))]), "{items:?}");
+}
+
+#[test]
+fn an_error_message_is_cut_between_characters() {
+    let MetaResponse::Error(error) = MetaResponse::error(ErrorCode::Busy, "ä".repeat(200)) else {
+        unreachable!()
+    };
+    assert_eq!(error.message.len(), MAX_ERROR_LEN);
+    let MetaResponse::Error(error) =
+        MetaResponse::error(ErrorCode::Busy, format!("x{}", "ä".repeat(200)))
+    else {
+        unreachable!()
+    };
+    assert_eq!(error.message.len(), MAX_ERROR_LEN - 1);
+}
+
+#[test]
+fn a_ticket_with_too_many_peers_is_refused() {
+    let ticket = |n: usize| Ticket {
+        network_tag: Network::public().tag(),
+        peers: vec![EndpointAddr::new(key(1)); n],
+        invitation: None,
+    };
+    let full = ticket(MAX_TICKET_PEERS);
+    assert_eq!(full.to_string().parse(), Ok(full));
+    let refused = ticket(MAX_TICKET_PEERS + 1).to_string().parse::<Ticket>().unwrap_err();
+    assert!(refused.to_string().contains("peers"), "{refused}");
+}
+
+#[test]
+fn the_longest_interval_overflows_nothing() {
+    assert_eq!(stale_after(u32::MAX).as_secs(), 4 * u64::from(u32::MAX));
+}
+
+// ---- Makers ----
+
+/// A body of version 1 that our encoder would refuse to write, behind its variant.
+#[derive(Serialize)]
+struct Body {
+    version: u8,
+    node_id: [u8; 32],
+    name: Option<String>,
+    blob_count: u64,
+    timestamp_secs: u64,
+    seq: u64,
+    network_tag: [u8; 16],
+    interval_secs: u32,
+    addrs: Vec<ByteBuf>,
+    agent: String,
+}
+
+fn body() -> Body {
+    Body {
+        version: 0,
+        node_id: *key(1).as_bytes(),
+        name: Some("kestrel".to_owned()),
+        blob_count: 7,
+        timestamp_secs: 1_763_632_800,
+        seq: 1_763_632_800_000,
+        network_tag: Network::public().tag().0,
+        interval_secs: 30,
+        addrs: Vec::new(),
+        agent: "test".to_owned(),
+    }
+}
+
+fn announcement() -> PeerAnnouncement {
+    UnverifiedAnnouncement::decode(&signed(&body())).unwrap().claimed().clone()
+}
+
+/// Every field but the addresses at its longest.
+fn widest(addrs: Vec<TransportAddr>) -> Result<SignedAnnouncement, SignError> {
+    let announcement = PeerAnnouncement {
+        name: Some("x".repeat(MAX_NAME_LEN)),
+        blob_count: u64::MAX,
+        timestamp_secs: u64::MAX,
+        seq: u64::MAX,
+        interval_secs: *INTERVAL_SECS.end(),
+        addrs,
+        agent: "x".repeat(MAX_AGENT_LEN),
+        ..announcement()
+    };
+    Signed::sign(announcement, &secret(1))
+}
+
+fn signed(body: &Body) -> Vec<u8> {
+    sign(PeerAnnouncement::DOMAIN, &postcard::to_stdvec(body).unwrap())
+}
+
+/// Signs anything with key 1.
+fn sign(domain: &[u8], body: &[u8]) -> Vec<u8> {
+    let signature = secret(1).sign(&[domain, body].concat());
+    [&signature.to_bytes()[..], body].concat()
+}
+
+fn page(items: &[&[u8]]) -> PeersPage {
+    let mut page = PeersPage::default();
+    items.iter().for_each(|item| assert!(page.push(item)));
+    page
+}
+
+fn page_len(page: &PeersPage) -> usize {
+    MetaResponse::Peers(page.clone()).encode().len()
+}
+
+fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}
+
+fn secret(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(&[seed; 32])
+}
+
+fn key(seed: u8) -> PublicKey {
+    secret(seed).public()
+}
+
+/// 32 bytes that are no point of the curve.
+fn no_point() -> [u8; 32] {
+    (0..=255).map(|byte| [byte; 32]).find(|key| PublicKey::from_bytes(key).is_err()).unwrap()
+}
+
+fn ip(addr: &str) -> TransportAddr {
+    TransportAddr::Ip(addr.parse().unwrap())
+}
+
+fn relay(url: &str) -> TransportAddr {
+    TransportAddr::Relay(url.parse().unwrap())
+}
