@@ -1,9 +1,14 @@
 //! Asks id nodes for the peers they know, and crawls a network of them.
 
+mod client;
+mod clock;
 mod crawl;
+mod entry;
 mod error;
+pub mod frame;
 mod transport;
 
+pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
     CrawlEvent, CrawlReport, CrawledPeer, Depth, Limits, MAX_VIA, PeerStatus, RejectReason,
     StopReason, Summary,
