@@ -10,8 +10,8 @@ mod transport;
 
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
-    CrawlEvent, CrawlReport, CrawledPeer, Depth, Limits, MAX_VIA, PeerStatus, RejectReason,
-    StopReason, Summary,
+    Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer, Crawler, Depth, Limits,
+    MAX_FORGED, MAX_VIA, PeerStatus, RejectReason, StopReason, Summary,
 };
 pub use error::{AskError, FailKind};
 pub use id_proto;

@@ -10,6 +10,9 @@ pub struct Limits {
     /// How many hops from the seeds peers are still asked. Default: 1, the seeds and whom they name.
     pub max_depth: Depth,
     /// How many peers may become known, seeds included; also inside one answer. Default: 1000.
+    ///
+    /// The crawl ends as soon as it meets one more, without asking the others that it knows: they
+    /// could name nobody new. With more seeds than this nobody is asked at all.
     pub max_peers: NonZeroUsize,
     /// How many peers are asked at the same time. Default: 64.
     ///

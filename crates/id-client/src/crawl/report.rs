@@ -6,7 +6,7 @@ use id_proto::{SignedAnnouncement, iroh_base::PublicKey};
 
 use crate::{
     crawl::limits::Limits,
-    error::FailKind,
+    error::{AskError, FailKind},
     transport::{PathKind, Route},
 };
 
@@ -121,15 +121,28 @@ impl PeerStatus {
     }
 }
 
-/// Why a crawl ended early.
+impl From<Result<(), AskError>> for PeerStatus {
+    fn from(outcome: Result<(), AskError>) -> Self {
+        match outcome {
+            Ok(()) => Self::Answered,
+            Err(AskError { kind, message }) => Self::Failed { kind, message },
+        }
+    }
+}
+
+/// Why a crawl ended early, and what becomes of those who were being asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
     /// [`Limits::max_peers`] peers are known, and there was another one.
+    ///
+    /// Who had given a page by then counts as answered, and who hadn't as not asked: it was us who
+    /// wanted no more.
     MaxPeers,
-    /// [`Limits::timeout`] passed.
+    /// [`Limits::timeout`] passed. Who was being asked counts as failed: [`FailKind::Timeout`].
     Timeout,
-    /// The caller asked for the report early: Ctrl-C in `id-cli`.
+    /// The caller asked for the report early: Ctrl-C in `id-cli`. Who was being asked counts as
+    /// failed: [`FailKind::Timeout`].
     Interrupted,
 }
 

@@ -1,0 +1,260 @@
+//! The driver: puts the state machine's questions to a transport, and reads the clocks.
+
+use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+
+use futures::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{BoxStream, FuturesUnordered},
+};
+use id_proto::{Network, iroh_base::PublicKey};
+use iroh::{Endpoint, EndpointAddr};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::{
+    client::{Client, MAX_ENTRIES},
+    clock,
+    crawl::{
+        event::CrawlEvent,
+        limits::Limits,
+        report::{CrawlReport, StopReason},
+        state::{Ask, CrawlState},
+    },
+    error::{AskError, FailKind},
+    transport::{Reply, Transport},
+};
+
+/// What to crawl, and how far.
+///
+/// ```no_run
+/// # async fn crawl(endpoint: iroh::Endpoint, seeds: Vec<iroh::EndpointAddr>) {
+/// use id_client::{Crawler, Limits};
+///
+/// let limits = Limits { max_depth: 2.into(), ..Limits::default() };
+/// let report = Crawler::builder(endpoint).seeds(seeds).limits(limits).start().run().await;
+/// println!("{} peers known", report.summary().known);
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Crawler {
+    dialler: Dialler,
+    seeds: Vec<EndpointAddr>,
+    limits: Limits,
+    network: Network,
+    own_id: Option<PublicKey>,
+}
+
+enum Dialler {
+    Endpoint(Endpoint),
+    Transport(Arc<dyn Transport>),
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Endpoint(_) => "Endpoint",
+            Self::Transport(_) => "Transport",
+        })
+    }
+}
+
+impl Crawler {
+    /// A crawl of the public network, from `endpoint`. It neither asks nor lists the endpoint's own
+    /// node, if it has one.
+    pub fn builder(endpoint: Endpoint) -> Self {
+        let own_id = endpoint.id();
+        Self::new(Dialler::Endpoint(endpoint)).own_id(own_id)
+    }
+
+    /// A crawl that asks through `transport`.
+    pub fn with_transport(transport: impl Transport) -> Self {
+        Self::new(Dialler::Transport(Arc::new(transport)))
+    }
+
+    fn new(dialler: Dialler) -> Self {
+        Self {
+            dialler,
+            seeds: Vec::new(),
+            limits: Limits::default(),
+            network: Network::public(),
+            own_id: None,
+        }
+    }
+
+    /// Adds those to begin with.
+    pub fn seeds(mut self, seeds: impl IntoIterator<Item = EndpointAddr>) -> Self {
+        self.seeds.extend(seeds);
+        self
+    }
+
+    /// Bounds the crawl by `limits` instead of the default ones.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Crawls `network` instead of the public one. A transport of the caller's own has to know by
+    /// itself how to prove membership.
+    pub fn network(self, network: Network) -> Self {
+        Self { network, ..self }
+    }
+
+    /// Neither asks nor lists `id`.
+    pub fn own_id(self, id: PublicKey) -> Self {
+        Self { own_id: Some(id), ..self }
+    }
+
+    /// Starts the crawl's clock. The crawl itself goes on while [`Crawl::next`] is awaited.
+    pub fn start(self) -> Crawl {
+        let transport = match self.dialler {
+            Dialler::Transport(transport) => transport,
+            Dialler::Endpoint(endpoint) => Arc::new(
+                Client::new(endpoint)
+                    .with_network(self.network.clone())
+                    .with_timeout(self.limits.ask_timeout),
+            ),
+        };
+        let (deadline, ask_timeout) =
+            (clock::deadline(self.limits.timeout), self.limits.ask_timeout);
+        let tag = self.network.tag();
+        let state = CrawlState::new(self.seeds, self.limits, tag, self.own_id);
+        Crawl {
+            transport,
+            events: state.stopped_by().map(CrawlEvent::LimitHit).into_iter().collect(),
+            state,
+            asking: FuturesUnordered::new(),
+            started: Instant::now(),
+            deadline,
+            ask_timeout,
+            took: None,
+        }
+    }
+}
+
+/// A crawl under way. Nothing happens unless [`Crawl::next`] or [`Crawl::run`] is awaited; dropping
+/// it hangs up on everybody who is being asked.
+pub struct Crawl {
+    state: CrawlState,
+    transport: Arc<dyn Transport>,
+    /// One future for each peer that is being asked: the next step of its answer.
+    asking: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// What happened and wasn't told yet: at most a page's worth, as no page is read before.
+    events: VecDeque<CrawlEvent>,
+    started: Instant,
+    deadline: Instant,
+    ask_timeout: Duration,
+    /// How long the crawl took, once it has ended.
+    took: Option<Duration>,
+}
+
+impl Crawl {
+    /// What happens next, or `None` when the crawl has ended.
+    ///
+    /// Cancel safe: a call that is dropped loses nothing, and the next one goes on from there. The
+    /// crawl's deadline holds between the calls too, but is only noticed in one.
+    pub async fn next(&mut self) -> Option<CrawlEvent> {
+        loop {
+            self.check_deadline();
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if self.state.is_done() {
+                return None;
+            }
+            self.ask_more();
+            if self.events.is_empty() {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Goes on to the end, and makes the report.
+    pub async fn run(mut self) -> CrawlReport {
+        while self.next().await.is_some() {}
+        self.finish().await
+    }
+
+    /// Makes the report of what there is, at once. A crawl that hasn't ended is
+    /// [`StopReason::Interrupted`].
+    pub async fn finish(mut self) -> CrawlReport {
+        self.check_deadline();
+        let took = self.took.unwrap_or_else(|| self.started.elapsed());
+        self.state.finish(took)
+    }
+
+    /// Notices that the crawl has ended: its time is up, or nobody is left to ask.
+    fn check_deadline(&mut self) {
+        if Instant::now() >= self.deadline {
+            self.events.extend(self.state.stop(StopReason::Timeout));
+        }
+        if self.state.is_done() && self.took.is_none() {
+            self.took = Some(self.started.elapsed());
+            self.asking.clear();
+        }
+    }
+
+    fn ask_more(&mut self) {
+        while let Some(Ask { peer, depth }) = self.state.poll() {
+            self.events.push_back(CrawlEvent::Dialing { peer: peer.id, depth });
+            let question = Question {
+                peer: peer.id,
+                replies: self.transport.list_peers(peer, MAX_ENTRIES),
+                deadline: clock::deadline(self.ask_timeout),
+            };
+            self.asking.push(Box::pin(question.step()));
+        }
+    }
+
+    /// Waits for the next step of any answer, or for the deadline.
+    async fn wait(&mut self) {
+        tokio::select! {
+            biased;
+            () = sleep_until(self.deadline) => {}
+            Some(step) = self.asking.next() => {
+                self.take(step);
+                // A page takes milliseconds to check; others on this thread want to run too.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn take(&mut self, Step { question, reply }: Step) {
+        let from = question.peer;
+        match reply {
+            Some(Ok(Reply::Connected(route))) => self.state.on_connected(from, route),
+            Some(Ok(Reply::Page(page))) => {
+                self.events.extend(self.state.on_page(from, &page, clock::unix_secs()));
+            }
+            Some(Err(error)) => self.events.extend(self.state.on_done(from, Err(error))),
+            None => self.events.extend(self.state.on_done(from, Ok(()))),
+        }
+        if self.state.is_asking(&from) {
+            self.asking.push(Box::pin(question.step()));
+        }
+    }
+}
+
+/// A peer that is being asked.
+struct Question {
+    peer: PublicKey,
+    replies: BoxStream<'static, Result<Reply, AskError>>,
+    deadline: Instant,
+}
+
+/// What a peer did next, and the question, to be gone on with.
+struct Step {
+    question: Question,
+    /// `None` at the end of the answer.
+    reply: Option<Result<Reply, AskError>>,
+}
+
+impl Question {
+    async fn step(mut self) -> Step {
+        let timed_out = || Some(Err(AskError::new(FailKind::Timeout, "no answer in time")));
+        // `timeout_at` looks at its clock only when the stream has nothing; a flood always has.
+        if Instant::now() >= self.deadline {
+            return Step { reply: timed_out(), question: self };
+        }
+        let reply = timeout_at(self.deadline, self.replies.next()).await;
+        Step { reply: reply.unwrap_or_else(|_| timed_out()), question: self }
+    }
+}
