@@ -20,7 +20,7 @@ use iroh_tickets::Ticket as _;
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
-use vectors::{Vector, unhex};
+use vectors::{SMALL_ORDER, Vector, unhex};
 
 type Decode = fn(&[u8]) -> Result<(), DecodeError>;
 
@@ -430,18 +430,7 @@ fn one_cannot_sign_for_another() {
     assert_eq!(Signed::sign(statement, &secret(1)), Err(SignError::NotTheAuthor));
 }
 
-/// The y coordinates of the points of small order, as the document lists them. With the first one
-/// as key, a verifier that is not strict takes the signature below for any body.
-const SMALL_ORDER: [&str; 7] = [
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-];
-
+/// With the first of them as key, a verifier that is not strict takes these signatures for any body.
 #[test]
 fn keys_and_nonces_of_small_order_are_refused() {
     let base_point = "5866666666666666666666666666666666666666666666666666666666666666";

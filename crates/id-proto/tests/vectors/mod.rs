@@ -59,6 +59,17 @@ pub(crate) struct NetworkVector {
     pub(crate) proof: &'static str,
 }
 
+/// The y coordinates of the points of small order, in all their encodings.
+pub(crate) const SMALL_ORDER: [&str; 7] = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
 /// Every vector, in the order of the document.
 pub(crate) static ALL: &[&Vector] = &[
     &ANNOUNCEMENT,
