@@ -1,2 +1,27 @@
-//! todo
+//! An id node as a library: joins a gossip topic, announces itself, keeps a table of live peers and
+//! serves it.
+//!
+//! [`Node::spawn`] starts one on an endpoint of the caller's. What it knows is a [`membership::View`],
+//! an immutable copy that readers can hold; every entry is the signed original.
+//!
+//! The way through the house: bytes come in through `topic` and `service`, `membership` decides
+//! (without any I/O), and `actor` performs what it decided.
+//!
+//! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
+//! does, with the help of [`endpoint`] and [`data_dir`].
+
+pub mod config;
+pub mod data_dir;
+pub mod endpoint;
 pub mod membership;
+
+mod actor;
+mod clock;
+mod node;
+mod service;
+mod topic;
+
+pub use config::{AnnounceAddrs, NodeConfig, Role};
+pub use id_client;
+pub use iroh;
+pub use node::{Node, NodeError};

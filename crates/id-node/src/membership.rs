@@ -110,7 +110,7 @@ impl Membership {
         let mut effects = Vec::new();
         match event {
             Event::Gossip(bytes) => self.on_gossip(bytes, now, &mut effects),
-            Event::Told { entry, by } => self.on_told(entry, by, now, &mut effects),
+            Event::Told { item, by } => self.on_told(item, by, now, &mut effects),
             Event::Synced { peer, complete } => self.on_synced(peer, complete),
             Event::Probed { peer, answer } => self.on_probed(peer, answer, now, &mut effects),
             Event::NeighbourUp(peer) => self.on_neighbour_up(peer, now),
@@ -131,6 +131,11 @@ impl Membership {
             due = due.min(self.synced_at.map_or(Duration::ZERO, |at| at + self.config.sync_gap));
         }
         due
+    }
+
+    /// How many peers the table holds.
+    pub fn table_size(&self) -> usize {
+        self.table.len()
     }
 
     /// Whether [`Membership::view`] differs from the last one that was taken.
@@ -161,15 +166,14 @@ impl Membership {
         }
     }
 
-    fn on_told(
-        &mut self,
-        entry: PeerEntry<UnverifiedAnnouncement>,
-        by: PublicKey,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        // What the responder hasn't heard for a while doesn't get younger by being told.
-        self.believe(entry.announcement, Source::Told(by), entry.age, now, effects);
+    fn on_told(&mut self, item: &[u8], by: PublicKey, now: Now, effects: &mut Vec<Effect>) {
+        match PeerEntry::decode(item) {
+            // What the responder hasn't heard for a while doesn't get younger by being told.
+            Ok(entry) => {
+                self.believe(entry.announcement, Source::Told(by), entry.age, now, effects);
+            }
+            Err(error) => self.stats.count_refusal(Refusal::from(&error)),
+        }
     }
 
     /// The one place that decides whether an announcement is believed.
@@ -181,13 +185,14 @@ impl Membership {
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> bool {
+        let is_new = !self.table.contains(&announcement.claimed().node_id);
         match self.admit(announcement, source, age, now) {
             Ok((entry, evicted)) => {
                 self.changed = true;
                 if let Some(evicted) = evicted {
                     self.forget(&evicted, RemovalReason::Evicted, effects);
                 }
-                effects.push(Effect::Learned(entry));
+                effects.push(Effect::Learned { entry, is_new });
                 true
             }
             Err(refusal) => {
@@ -370,7 +375,8 @@ impl Membership {
         self.neighbours.iter().nth(turn).copied()
     }
 
-    fn is_isolated(&self) -> bool {
+    /// Whether there is a topic, but no neighbour in it.
+    pub fn is_isolated(&self) -> bool {
         self.config.gossip && self.neighbours.is_empty()
     }
 

@@ -4,6 +4,10 @@ use std::{num::NonZeroU64, time::Duration};
 
 use id_proto::{Network, NetworkTag, limits};
 
+/// Longest time between two looks for stale peers. Origin: protocol.md; a look at 65,536 entries
+/// takes a millisecond.
+const MAX_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
 /// What a membership is told once.
 #[derive(Debug, Clone)]
 pub struct MembershipConfig {
@@ -42,8 +46,25 @@ impl MembershipConfig {
         }
     }
 
-    /// How often stale peers are looked for: half the staleness of a peer like us, 60 s by default.
+    /// How often stale peers are looked for: after half the staleness of a peer like us, and every
+    /// 60 s at least, because other peers may announce more often than we do.
     pub fn sweep_interval(&self) -> Duration {
-        self.announce_interval * (limits::STALE_INTERVALS / 2)
+        let half = self.announce_interval * (limits::STALE_INTERVALS / 2);
+        half.clamp(Duration::from_secs(1), MAX_SWEEP_INTERVAL)
+    }
+
+    /// Checks what ends up in announcements.
+    ///
+    /// # Errors
+    ///
+    /// The name of the field that is out of its bounds.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let interval = u32::try_from(self.announce_interval.as_secs()).unwrap_or(u32::MAX);
+        match self {
+            _ if !limits::INTERVAL_SECS.contains(&interval) => Err("announce_interval"),
+            config if config.agent.len() > limits::MAX_AGENT_LEN => Err("agent"),
+            config if config.max_entries == 0 => Err("max_entries"),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,45 +1,110 @@
 //! The sequence numbers of those who went, so that an old announcement can't bring them back.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use id_proto::{iroh_base::PublicKey, limits};
 
 use super::event::Now;
 
-/// Most departed peers that are remembered. Origin: a quarter of the table; 1 MiB.
-const MAX_DEPARTED: usize = 16_384;
+/// Most departed peers that are remembered. Origin: a quarter of the table; 2 MiB.
+pub(super) const MAX_DEPARTED: usize = 16_384;
 
-/// How long: an announcement that is older than this is refused for its age. Origin: the staleness
-/// of a default node, and the clock skew of its author and of whoever replays it, either way.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120 + 2 * limits::MAX_CLOCK_SKEW.as_secs());
+/// How much longer than an announcement's lifetime its author is remembered, because the clocks of
+/// its author and of whoever replays it may be wrong, either way.
+const SKEW: Duration = Duration::from_secs(2 * limits::MAX_CLOCK_SKEW.as_secs());
+
+/// Whether a peer was in the table when it went. Keys are free: whoever makes them up and says
+/// goodbye with each mustn't push out those who were really there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Acquaintance {
+    /// We only ever heard its leave.
+    Stranger,
+    /// It was in the table.
+    Known,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Gone {
+    seq: u64,
+    acquaintance: Acquaintance,
+    at: Duration,
+    until: Duration,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Departed {
-    seqs: BTreeMap<PublicKey, (u64, Duration)>,
+    gone: BTreeMap<PublicKey, Gone>,
+    /// Who is forgotten first when room is needed: strangers, then the oldest.
+    order: BTreeSet<(Acquaintance, Duration, PublicKey)>,
 }
 
 impl Departed {
     /// The highest sequence number that `peer` is known to have used before it went.
     pub(super) fn seq(&self, peer: &PublicKey) -> Option<u64> {
-        self.seqs.get(peer).map(|(seq, _)| *seq)
+        self.gone.get(peer).map(|gone| gone.seq)
     }
 
-    pub(super) fn remember(&mut self, peer: PublicKey, seq: u64, now: Now) {
-        if self.seqs.len() >= MAX_DEPARTED && !self.seqs.contains_key(&peer) {
-            self.forget_oldest();
-        }
-        let highest = self.seq(&peer).map_or(seq, |held| held.max(seq));
-        self.seqs.insert(peer, (highest, now.mono));
+    /// Remembers one who was in the table, until all that it said, each valid for `lifetime`, is
+    /// refused for its age.
+    pub(super) fn remember(&mut self, peer: PublicKey, seq: u64, lifetime: Duration, now: Now) {
+        self.insert(peer, seq, Acquaintance::Known, lifetime, now);
+    }
+
+    /// Remembers one who wasn't in the table. Its announcements' lifetime isn't known; a default
+    /// node's is assumed.
+    pub(super) fn remember_stranger(&mut self, peer: PublicKey, seq: u64, now: Now) {
+        self.insert(peer, seq, Acquaintance::Stranger, limits::LEAVE_LIFETIME, now);
     }
 
     pub(super) fn expire(&mut self, now: Now) {
-        self.seqs.retain(|_, (_, at)| now.mono < *at + REMEMBERED_FOR);
+        let Self { gone, order } = self;
+        gone.retain(|peer, it| {
+            let keep = now.mono < it.until;
+            if !keep {
+                order.remove(&(it.acquaintance, it.at, *peer));
+            }
+            keep
+        });
     }
 
-    fn forget_oldest(&mut self) {
-        let oldest = self.seqs.iter().min_by_key(|(_, (_, at))| *at).map(|(peer, _)| *peer);
-        if let Some(oldest) = oldest {
-            self.seqs.remove(&oldest);
+    fn insert(
+        &mut self,
+        peer: PublicKey,
+        seq: u64,
+        acquaintance: Acquaintance,
+        lifetime: Duration,
+        now: Now,
+    ) {
+        let until = now.mono + lifetime + SKEW;
+        let mut gone = Gone { seq, acquaintance, at: now.mono, until };
+        if let Some(old) = self.remove(&peer) {
+            gone.seq = gone.seq.max(old.seq);
+            gone.acquaintance = gone.acquaintance.max(old.acquaintance);
+            gone.until = gone.until.max(old.until);
         }
+        self.order.insert((gone.acquaintance, gone.at, peer));
+        self.gone.insert(peer, gone);
+        if self.gone.len() > MAX_DEPARTED
+            && let Some(&(_, _, first)) = self.order.first()
+        {
+            self.remove(&first);
+        }
+    }
+
+    fn remove(&mut self, peer: &PublicKey) -> Option<Gone> {
+        let gone = self.gone.remove(peer)?;
+        self.order.remove(&(gone.acquaintance, gone.at, *peer));
+        Some(gone)
+    }
+
+    /// What must hold after every event.
+    #[cfg(test)]
+    pub(super) fn check_invariants(&self) {
+        let order = self.gone.iter().map(|(peer, gone)| (gone.acquaintance, gone.at, *peer));
+        assert_eq!(order.collect::<BTreeSet<_>>(), self.order);
+        assert!(self.gone.len() <= MAX_DEPARTED);
     }
 }

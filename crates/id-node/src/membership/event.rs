@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use id_proto::{
-    PeerEntry, UnverifiedAnnouncement,
+    UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey},
 };
 
@@ -25,8 +25,8 @@ pub enum Event<'a> {
     Gossip(&'a [u8]),
     /// A peer's answer to a query named a peer.
     Told {
-        /// The entry, unverified.
-        entry: PeerEntry<UnverifiedAnnouncement>,
+        /// The item of the answer, undecoded.
+        item: &'a [u8],
         /// Whose answer it was.
         by: PublicKey,
     },
@@ -54,7 +54,7 @@ pub enum Event<'a> {
     OwnChanged(OwnFacts),
     /// [`super::Membership::next_deadline`] has come.
     Tick,
-    /// The node shuts down.
+    /// The node shuts down. Nothing is announced any more.
     Leaving,
 }
 
@@ -63,12 +63,20 @@ pub enum Event<'a> {
 pub enum Effect {
     /// Send to the gossip topic.
     Broadcast(Vec<u8>),
-    /// Dial the peer, ask who it is, and report by [`Event::Probed`].
+    /// Dial the peer, ask who it is, and report by [`Event::Probed`], exactly once and within 10 s.
+    /// A report that gets lost costs one of the slots for a minute.
     Probe(EndpointAddr),
-    /// Ask the neighbour for its table, and report by [`Event::Told`] and [`Event::Synced`].
+    /// Ask the neighbour for its table, and report by [`Event::Told`] and, exactly once and also if
+    /// the neighbour vanishes, by [`Event::Synced`]. Until then there is no other sync; a report that
+    /// gets lost is given up after two minutes.
     SyncFrom(PublicKey),
     /// A peer is new, or there is news of it: its addresses can be dialled.
-    Learned(Arc<Entry>),
+    Learned {
+        /// What is now known of it.
+        entry: Arc<Entry>,
+        /// Whether the table lacked it.
+        is_new: bool,
+    },
     /// A peer is no longer in the table.
     Forgotten {
         /// Who.

@@ -1,5 +1,7 @@
 //! What is believed: the checks before the signature, cheapest first.
 
+use std::time::Duration;
+
 use id_proto::{DecodeError, NetworkTag, Statement, iroh_base::PublicKey, limits};
 
 use super::{departed::Departed, event::Now, table::Table};
@@ -17,7 +19,8 @@ pub enum Refusal {
     OtherNetwork,
     /// Its timestamp is more than [`limits::MAX_CLOCK_SKEW`] ahead of our clock.
     FutureDated,
-    /// Its timestamp is older than a live peer's can be.
+    /// Its timestamp is older than a live peer's can be, or whoever told it hasn't heard its author
+    /// for so long that it would be stale at once.
     Expired,
     /// It says of us what only we can say.
     OwnId,
@@ -84,10 +87,15 @@ pub(super) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Everything that can be checked without the signature.
-    pub(super) fn check<T: Statement>(&self, claimed: &T, now: Now) -> Result<(), Refusal> {
+    /// Everything that can be checked without the signature, of a statement that was heard `age`
+    /// ago.
+    pub(super) fn check<T: Statement>(
+        &self,
+        claimed: &T,
+        age: Duration,
+        now: Now,
+    ) -> Result<(), Refusal> {
         let author = claimed.author();
-        let held = self.table.get(&author).map(|entry| entry.announcement.seq);
         if claimed.network_tag() != self.network_tag {
             return Err(Refusal::OtherNetwork);
         }
@@ -95,6 +103,12 @@ impl Gate<'_> {
             return Err(Refusal::OwnId);
         }
         check_time(claimed, now)?;
+        // Who tells of a peer that it would have to probe itself tells of a ghost, likely. Taking
+        // it in would keep the ghost in one table after another for as long as nodes join.
+        if age > claimed.lifetime() {
+            return Err(Refusal::Expired);
+        }
+        let held = self.table.get(&author).map(|entry| entry.announcement.seq);
         if held.is_some_and(|seq| claimed.seq() <= seq) {
             return Err(Refusal::NotNewer);
         }

@@ -13,24 +13,40 @@ const NEIGHBOUR_GAP: Duration = Duration::from_secs(1);
 /// How long a change is held back in case another one follows. Origin: a guess; people don't notice.
 const CHANGE_DEBOUNCE: Duration = Duration::from_millis(200);
 
+/// What others accept of one author: one announcement in this time on average… Origin: protocol.md.
+const AUTHOR_GAP: Duration = Duration::from_secs(5);
+/// … and as many at once. Origin: protocol.md.
+const AUTHOR_BURST: u32 = 3;
+
+/// Whether anybody can hear an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// There is no neighbour to pass it on: it costs nobody anything.
+    Nobody,
+    /// The network.
+    Network,
+}
+
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// The last announcement; `None` before the first.
-    last: Option<Duration>,
-    /// How much earlier than a whole interval the next one comes, in 1/1024 of the interval.
-    jitter: u32,
+    /// When the next announcement is due even if nothing happens.
+    regular_at: Duration,
     /// An announcement that something caused.
     wanted_at: Option<Duration>,
+    /// The last announcement that was heard.
+    last_heard: Option<Duration>,
+    /// When what was announced so far is paid for, at one announcement per [`AUTHOR_GAP`].
+    paid_at: Duration,
 }
 
 impl Schedule {
     pub(super) fn new(now: Now) -> Self {
-        Self { last: None, jitter: 0, wanted_at: Some(now.mono) }
+        Self { regular_at: now.mono, wanted_at: None, last_heard: None, paid_at: Duration::ZERO }
     }
 
     /// A new neighbour should hear us soon, but not every one of them an announcement of its own.
     pub(super) fn on_neighbour_up(&mut self, now: Now) {
-        let after_gap = self.last.map_or(Duration::ZERO, |last| last + NEIGHBOUR_GAP);
+        let after_gap = self.last_heard.map_or(Duration::ZERO, |last| last + NEIGHBOUR_GAP);
         self.want(now.mono.max(after_gap));
     }
 
@@ -43,28 +59,36 @@ impl Schedule {
         self.wanted_at = Some(self.wanted_at.map_or(at, |wanted| wanted.min(at)));
     }
 
-    pub(super) fn next_due(&self, interval: Duration) -> Duration {
-        let regular = self.last.map_or(Duration::ZERO, |last| last + self.shortened(interval));
-        self.wanted_at.map_or(regular, |at| at.min(regular))
+    pub(super) fn next_due(&self) -> Duration {
+        let within_budget = self.paid_at.saturating_sub(AUTHOR_GAP * (AUTHOR_BURST - 1));
+        let caused = self.wanted_at.map(|at| at.max(within_budget));
+        caused.map_or(self.regular_at, |at| at.min(self.regular_at))
     }
 
-    pub(super) fn is_due(&self, now: Now, interval: Duration) -> bool {
-        now.mono >= self.next_due(interval)
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        now.mono >= self.next_due()
     }
 
-    /// Notes an announcement. The jitter of the next interval comes from what is different at every
-    /// node and every time, so that nodes that start together don't stay in step.
-    pub(super) fn announced(&mut self, now: Now, me: PublicKey, seq: u64) {
+    /// Notes an announcement that promised the next one within `interval`. The jitter comes from
+    /// what is different at every node and every time, so that nodes that start together don't stay
+    /// in step.
+    pub(super) fn announced(
+        &mut self,
+        now: Now,
+        interval: Duration,
+        audience: Audience,
+        me: PublicKey,
+        seq: u64,
+    ) {
         let id = u64::from_le_bytes(me.as_bytes()[..8].try_into().expect("eight bytes"));
         // The multiplier of Knuth's linear congruential generator (MMIX) spreads the low bits.
         let mixed = (id ^ seq).wrapping_mul(6_364_136_223_846_793_005);
-        self.jitter = (mixed >> 57) as u32;
-        self.last = Some(now.mono);
+        // Up to an eighth earlier, never later: others expect us within the announced interval.
+        self.regular_at = now.mono + interval - interval * (mixed >> 57) as u32 / 1024;
         self.wanted_at = None;
-    }
-
-    /// Up to an eighth earlier, never later: others expect us within the announced interval.
-    fn shortened(&self, interval: Duration) -> Duration {
-        interval - interval * self.jitter / 1024
+        if audience == Audience::Network {
+            self.last_heard = Some(now.mono);
+            self.paid_at = self.paid_at.max(now.mono) + AUTHOR_GAP;
+        }
     }
 }

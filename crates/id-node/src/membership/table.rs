@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use id_proto::{PeerEntry, SignedAnnouncement, Source, iroh_base::PublicKey, limits};
+use id_proto::{PeerEntry, SignedAnnouncement, Source, Statement, iroh_base::PublicKey};
+
+use super::moment::Moment;
 
 /// One peer as this node knows it. Immutable: news replaces the entry, readers keep the old one.
 #[derive(Debug, Clone)]
@@ -15,9 +17,9 @@ pub struct Entry {
     pub announcement: SignedAnnouncement,
     /// How the first announcement came.
     pub source: Source,
-    /// When something was last heard of it, on the monotonic clock of [`super::Now`].
-    pub heard: Duration,
-    /// When it last answered our own dial, if ever.
+    /// When it was last heard by us, or by the one who told us of it.
+    pub heard: Moment,
+    /// When it last answered our own dial, if ever, on the clock of [`super::Now::mono`].
     pub verified: Option<Duration>,
 }
 
@@ -29,14 +31,14 @@ impl Entry {
 
     /// Whether nothing was heard for longer than the peer's own interval explains.
     pub fn is_stale(&self, now: Duration) -> bool {
-        now.saturating_sub(self.heard) > limits::stale_after(self.announcement.interval_secs)
+        self.heard.age(now) > self.announcement.lifetime()
     }
 
     /// The entry as it is told to others.
     pub fn to_wire(&self, now: Duration) -> PeerEntry<SignedAnnouncement> {
         PeerEntry {
             announcement: self.announcement.clone(),
-            age: now.saturating_sub(self.heard),
+            age: self.heard.age(now),
             source: self.source,
             verified_age: self.verified.map(|at| now.saturating_sub(at)),
         }
@@ -52,7 +54,7 @@ pub(super) struct Table {
     max_entries: usize,
     entries: BTreeMap<PublicKey, Arc<Entry>>,
     /// The entries that we never verified ourselves, oldest first: what goes when room is needed.
-    unverified: BTreeSet<(Duration, PublicKey)>,
+    unverified: BTreeSet<(Moment, PublicKey)>,
 }
 
 impl Table {
@@ -81,7 +83,7 @@ impl Table {
         &self,
         announcement: SignedAnnouncement,
         source: Source,
-        heard: Duration,
+        heard: Moment,
     ) -> Arc<Entry> {
         let old = self.entries.get(&announcement.node_id);
         Arc::new(Entry {
@@ -95,8 +97,10 @@ impl Table {
     /// Inserts or replaces an entry. Returns the one that had to go, if one had to.
     pub(super) fn insert(&mut self, entry: Arc<Entry>) -> Result<Option<Arc<Entry>>, TableFull> {
         let peer = entry.node_id();
-        self.remove(&peer);
-        let evicted = self.make_room()?;
+        let evicted = match self.remove(&peer) {
+            Some(_) => None,
+            None => self.make_room(&entry)?,
+        };
         if entry.verified.is_none() {
             self.unverified.insert((entry.heard, peer));
         }
@@ -115,16 +119,31 @@ impl Table {
         let Some(old) = self.remove(peer) else {
             return false;
         };
-        let entry = Entry { heard: now, verified: Some(now), ..(*old).clone() };
+        let heard = Moment::before(now, Duration::ZERO);
+        let entry = Entry { heard, verified: Some(now), ..(*old).clone() };
         self.entries.insert(*peer, Arc::new(entry));
         true
     }
 
-    fn make_room(&mut self) -> Result<Option<Arc<Entry>>, TableFull> {
+    /// Makes the least certain entry go, unless that would be the new one.
+    fn make_room(&mut self, new: &Entry) -> Result<Option<Arc<Entry>>, TableFull> {
         if self.entries.len() < self.max_entries {
             return Ok(None);
         }
-        let (_, oldest) = *self.unverified.first().ok_or(TableFull)?;
+        let (heard, oldest) = *self.unverified.first().ok_or(TableFull)?;
+        if new.verified.is_none() && new.heard <= heard {
+            return Err(TableFull);
+        }
         Ok(self.remove(&oldest))
+    }
+
+    /// What must hold after every event.
+    #[cfg(test)]
+    pub(super) fn check_invariants(&self) {
+        assert!(self.entries.len() <= self.max_entries);
+        assert!(self.entries.iter().all(|(peer, entry)| *peer == entry.node_id()));
+        let unverified = self.entries.values().filter(|entry| entry.verified.is_none());
+        let index: BTreeSet<_> = unverified.map(|entry| (entry.heard, entry.node_id())).collect();
+        assert_eq!(index, self.unverified);
     }
 }

@@ -1,0 +1,380 @@
+//! The one task that owns the membership: it turns what happens into events, and performs effects.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use id_client::{AskError, Client, Session};
+use id_proto::{
+    PeersPage, SignedAnnouncement, UnverifiedAnnouncement,
+    iroh_base::{EndpointAddr, PublicKey},
+};
+use iroh::{Endpoint, Watcher, address_lookup::memory::MemoryLookup};
+use iroh_gossip::api::{Event as GossipEvent, GossipReceiver};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::sleep_until,
+};
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    config::{AnnounceAddrs, Role},
+    data_dir::DataDir,
+    membership::{Effect, Entry, Event, Membership, OwnFacts, View},
+    topic::{Rejoin, Topic},
+};
+
+/// How long a probe may take. Origin: protocol.md.
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a leave may travel before the connections close. Origin: a guess; iroh-gossip doesn't
+/// say when a message has left, and a few round trips of a continent fit.
+const LEAVE_LINGER: Duration = Duration::from_millis(250);
+/// Most entries of one sync. Origin: the default table.
+const MAX_SYNC_ENTRIES: u32 = 65_536;
+/// Below this many peers every change is shown at once; above, at most every [`VIEW_GAP`].
+const SMALL_TABLE: usize = 1024;
+/// Origin: copying 65,536 shared entries takes 2 ms; this makes it at most 2 % of a core.
+const VIEW_GAP: Duration = Duration::from_millis(100);
+/// How often the peers are saved. Origin: what a crash may forget.
+const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+/// Most peers that a lonely node tries to join through at once. Origin: HyParView's passive view.
+const MAX_JOIN: usize = 30;
+
+/// What the owner of a [`crate::Node`] asks of the actor.
+#[derive(Debug)]
+pub(crate) enum Command {
+    SetName(Option<String>),
+    SetBlobCount(u64),
+    /// Say goodbye, save, and end.
+    Leave(oneshot::Sender<()>),
+}
+
+/// A step of a sync.
+#[derive(Debug)]
+pub(crate) struct Told {
+    by: PublicKey,
+    page: PeersPage,
+}
+
+/// How a task that an effect started has ended.
+#[derive(Debug)]
+enum Outcome {
+    Probed { peer: PublicKey, answer: Option<UnverifiedAnnouncement> },
+    Synced { peer: PublicKey, complete: bool },
+}
+
+pub(crate) struct Actor {
+    pub(crate) membership: Membership,
+    pub(crate) facts: OwnFacts,
+    pub(crate) role: Role,
+    pub(crate) private: bool,
+    pub(crate) announce_addrs: AnnounceAddrs,
+    pub(crate) clock: Clock,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) client: Client,
+    pub(crate) book: MemoryLookup,
+    pub(crate) topic: Option<(Topic, GossipReceiver)>,
+    /// Whom to join through besides those in the table.
+    pub(crate) bootstrap: BTreeSet<PublicKey>,
+    pub(crate) view: watch::Sender<Arc<View>>,
+    pub(crate) data_dir: Option<Arc<DataDir>>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
+impl Actor {
+    /// Runs until it is told to leave, or until its owner is gone.
+    pub(crate) async fn run(self, first: Vec<Effect>) {
+        let (told, told_queue) = mpsc::channel(4);
+        let (topic, gossip) = self.topic.map_or((None, None), |(t, g)| (Some(t), Some(g)));
+        let now = self.clock.now().mono;
+        let mut running = Running {
+            membership: self.membership,
+            facts: self.facts,
+            role: self.role,
+            private: self.private,
+            announce_addrs: self.announce_addrs,
+            clock: self.clock,
+            client: self.client,
+            book: self.book,
+            topic,
+            rejoin: Rejoin::new(now),
+            bootstrap: self.bootstrap,
+            view: self.view,
+            shown_at: now,
+            saved_at: now,
+            data_dir: self.data_dir,
+            tasks: JoinSet::new(),
+            told,
+        };
+        running.perform_all(first);
+        let sources = Sources { commands: self.commands, told: told_queue, gossip };
+        let goodbye = running.run(sources, &self.endpoint).await;
+        running.leave().await;
+        if let Some(goodbye) = goodbye {
+            let _ = goodbye.send(());
+        }
+    }
+}
+
+/// Where events come from, besides the actor's own tasks.
+struct Sources {
+    commands: mpsc::Receiver<Command>,
+    told: mpsc::Receiver<Told>,
+    gossip: Option<GossipReceiver>,
+}
+
+struct Running {
+    membership: Membership,
+    facts: OwnFacts,
+    role: Role,
+    private: bool,
+    announce_addrs: AnnounceAddrs,
+    clock: Clock,
+    client: Client,
+    book: MemoryLookup,
+    topic: Option<Topic>,
+    rejoin: Rejoin,
+    bootstrap: BTreeSet<PublicKey>,
+    view: watch::Sender<Arc<View>>,
+    shown_at: Duration,
+    saved_at: Duration,
+    data_dir: Option<Arc<DataDir>>,
+    tasks: JoinSet<Outcome>,
+    told: mpsc::Sender<Told>,
+}
+
+impl Running {
+    /// Returns whom to tell that the goodbye was said.
+    async fn run(
+        &mut self,
+        mut sources: Sources,
+        endpoint: &Endpoint,
+    ) -> Option<oneshot::Sender<()>> {
+        let mut addrs = endpoint.watch_addr().stream();
+        loop {
+            let deadline = tokio::time::Instant::from_std(self.clock.instant(self.deadline()));
+            tokio::select! {
+                command = sources.commands.recv() => match command {
+                    Some(Command::Leave(goodbye)) => return Some(goodbye),
+                    Some(command) => self.on_command(command),
+                    None => return None,
+                },
+                event = next_gossip(&mut sources.gossip) => self.on_gossip(event),
+                Some(told) = sources.told.recv() => self.on_told(told),
+                Some(ended) = self.tasks.join_next() => self.on_ended(ended),
+                Some(addr) = addrs.next() => self.on_addr(&addr),
+                () = sleep_until(deadline) => self.step(Event::Tick),
+            }
+            self.do_what_is_due();
+        }
+    }
+
+    fn deadline(&self) -> Duration {
+        let show = self.membership.has_changed().then_some(self.shown_at + VIEW_GAP);
+        let rejoin = self.rejoin.due().filter(|_| self.topic.is_some());
+        let next = self.membership.next_deadline();
+        [show, rejoin].into_iter().flatten().fold(next, Duration::min)
+    }
+
+    fn step(&mut self, event: Event<'_>) {
+        let effects = self.membership.handle(event, self.clock.now());
+        self.perform_all(effects);
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::SetName(name) => self.facts.name = name,
+            Command::SetBlobCount(count) => self.facts.blob_count = count,
+            Command::Leave(_) => unreachable!("the loop ends with it"),
+        }
+        self.step(Event::OwnChanged(self.facts.clone()));
+    }
+
+    fn on_addr(&mut self, addr: &EndpointAddr) {
+        self.facts.addrs = self.announce_addrs.select(addr, self.private);
+        self.step(Event::OwnChanged(self.facts.clone()));
+    }
+
+    fn on_gossip(&mut self, event: GossipEvent) {
+        match event {
+            GossipEvent::NeighborUp(peer) => {
+                info!(event = "neighbour_up", peer = %peer, "neighbour up");
+                self.step(Event::NeighbourUp(peer));
+            }
+            GossipEvent::NeighborDown(peer) => {
+                info!(event = "neighbour_down", peer = %peer, "neighbour down");
+                self.step(Event::NeighbourDown(peer));
+            }
+            GossipEvent::Received(message) => self.step(Event::Gossip(&message.content)),
+            GossipEvent::Lagged => self.step(Event::Lagged),
+        }
+    }
+
+    fn on_told(&mut self, told: Told) {
+        for item in told.page.items().filter_map(Result::ok) {
+            self.step(Event::Told { item, by: told.by });
+        }
+    }
+
+    fn on_ended(&mut self, ended: Result<Outcome, tokio::task::JoinError>) {
+        match ended {
+            Ok(Outcome::Probed { peer, answer }) => self.step(Event::Probed { peer, answer }),
+            Ok(Outcome::Synced { peer, complete }) => self.step(Event::Synced { peer, complete }),
+            Err(error) => warn!(%error, "a task of the membership failed"),
+        }
+    }
+
+    fn perform_all(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Broadcast(message) => self.broadcast(message),
+            Effect::Probe(addr) => {
+                self.tasks.spawn(probe(self.client.clone(), addr));
+            }
+            Effect::SyncFrom(peer) => {
+                self.tasks.spawn(sync(self.client.clone(), peer, self.told.clone()));
+            }
+            Effect::Learned { entry, is_new } => self.learned(&entry, is_new),
+            Effect::Forgotten { peer, reason } => {
+                let (reason, table_size) = (reason.as_str(), self.membership.table_size());
+                self.book.remove_endpoint_info(peer);
+                info!(event = "peer_removed", peer = %peer, reason, table_size, "peer removed");
+            }
+            Effect::ReserveSeq(seq) => self.reserve_seq(seq),
+        }
+    }
+
+    fn broadcast(&self, message: Vec<u8>) {
+        if let (Role::Member, Some(topic)) = (self.role, &self.topic) {
+            topic.broadcast(message);
+        }
+    }
+
+    fn learned(&self, entry: &Entry, is_new: bool) {
+        self.book.set_endpoint_info(entry.announcement.endpoint_addr());
+        if is_new {
+            let (peer, source) = (entry.node_id(), entry.source);
+            let table_size = self.membership.table_size();
+            info!(event = "peer_added", %peer, ?source, table_size, "peer added");
+        }
+    }
+
+    fn reserve_seq(&self, seq: u64) {
+        let reserved = self.data_dir.as_ref().map(|dir| dir.reserve_seq(seq));
+        if let Some(Err(error)) = reserved {
+            warn!(%error, "can't reserve sequence numbers: after a clock step back, a restart may go unheard");
+        }
+    }
+
+    fn do_what_is_due(&mut self) {
+        let now = self.clock.now().mono;
+        self.rejoin.observe(self.membership.is_isolated(), now);
+        if self.rejoin.due().is_some_and(|due| now >= due) {
+            self.rejoin(now);
+        }
+        let small = self.membership.table_size() <= SMALL_TABLE;
+        if self.membership.has_changed() && (small || now >= self.shown_at + VIEW_GAP) {
+            self.show(now);
+        }
+        if now >= self.saved_at + SAVE_INTERVAL {
+            self.saved_at = now;
+            self.save();
+        }
+    }
+
+    fn show(&mut self, now: Duration) {
+        self.shown_at = now;
+        self.view.send_replace(Arc::new(self.membership.view()));
+    }
+
+    fn rejoin(&mut self, now: Duration) {
+        self.rejoin.attempted(now, rand::random());
+        let view = self.view.borrow();
+        let known = view.entries.iter().map(|entry| entry.node_id());
+        let peers: Vec<_> = self.bootstrap.iter().copied().chain(known).take(MAX_JOIN).collect();
+        if let Some(topic) = self.topic.as_ref().filter(|_| !peers.is_empty()) {
+            topic.join_peers(peers);
+        }
+    }
+
+    /// Saves the peers, those that answered our own dial first, then the last heard.
+    fn save(&self) {
+        let Some(dir) = self.data_dir.as_ref().filter(|_| self.role == Role::Member) else {
+            return;
+        };
+        let mut entries = self.view.borrow().entries.clone();
+        entries.sort_by_key(|entry| std::cmp::Reverse((entry.verified, entry.heard)));
+        let peers: Vec<SignedAnnouncement> =
+            entries.iter().map(|entry| entry.announcement.clone()).collect();
+        // An isolated node's empty table must not erase the way back.
+        if !peers.is_empty()
+            && let Err(error) = dir.save_peers(&peers)
+        {
+            warn!(%error, "can't save the peers: a restart will need a bootstrap peer");
+        }
+    }
+
+    async fn leave(mut self) {
+        self.tasks.shutdown().await;
+        self.show(self.clock.now().mono);
+        self.save();
+        self.step(Event::Leaving);
+        if let Some(topic) = self.topic.take() {
+            topic.flush().await;
+            if !self.membership.is_isolated() && self.role == Role::Member {
+                tokio::time::sleep(LEAVE_LINGER).await;
+            }
+            topic.shutdown().await;
+        }
+    }
+}
+
+/// The next event of the topic. Never, if there is no topic or gossip has ended.
+async fn next_gossip(gossip: &mut Option<GossipReceiver>) -> GossipEvent {
+    if let Some(receiver) = gossip {
+        match receiver.next().await {
+            Some(Ok(event)) => return event,
+            Some(Err(error)) => warn!(%error, "gossip has failed"),
+            None => warn!("gossip has ended"),
+        }
+        *gossip = None;
+    }
+    std::future::pending().await
+}
+
+/// Finds out whether a peer is alive, and fetches its newest announcement on the way.
+async fn probe(client: Client, addr: EndpointAddr) -> Outcome {
+    let peer = addr.id;
+    let whoami = client.with_timeout(PROBE_TIMEOUT).whoami(addr).await;
+    let own = whoami.ok().and_then(|whoami| whoami.about).map(|about| about.announcement);
+    // The gate checks it like any other.
+    let answer = own.and_then(|own| UnverifiedAnnouncement::decode(own.bytes()).ok());
+    Outcome::Probed { peer, answer }
+}
+
+/// Fetches a neighbour's table.
+async fn sync(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Outcome {
+    let synced = fetch(client, peer, told).await;
+    if let Err(error) = &synced {
+        info!(peer = %peer.fmt_short(), %error, "a sync failed");
+    }
+    Outcome::Synced { peer, complete: synced.is_ok() }
+}
+
+async fn fetch(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Result<(), AskError> {
+    let session: Session = client.connect(peer.into()).await?;
+    let mut pages = std::pin::pin!(session.list_peers(MAX_SYNC_ENTRIES));
+    while let Some(page) = pages.next().await {
+        // If the actor is gone, so is the question.
+        if told.send(Told { by: peer, page: page? }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! What the binary adds to the library: flags, settings, logs and signals.
+
+mod args;
+pub(crate) mod logging;
+mod settings;
+pub(crate) mod signals;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+pub(crate) use args::Args;
+pub(crate) use settings::Settings;
+
+/// Something failed.
+pub(crate) const EXIT_FAILURE: u8 = 1;
+/// The flags or the configuration make no sense.
+pub(crate) const EXIT_USAGE: u8 = 2;
+
+/// How programs on this machine reach sockets that are bound so.
+pub(crate) fn local_addrs(bound: &[SocketAddr]) -> Vec<SocketAddr> {
+    let local = |addr: &SocketAddr| match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, addr.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, addr.port()).into(),
+        _ => *addr,
+    };
+    bound.iter().map(local).collect()
+}

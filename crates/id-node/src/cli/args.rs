@@ -1,0 +1,184 @@
+//! Flags and environment variables, as they are given. [`super::Settings`] makes sense of them.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{ArgAction, Parser, ValueEnum};
+use id_node::{AnnounceAddrs, endpoint::Relay};
+use serde::Deserialize;
+
+const EXAMPLES: &str = "\
+Examples:
+  id-node                                      join the public network
+  id-node --bootstrap idticket…                join through somebody's ticket
+  id-node --topic-secret-file secret --topic office
+                                               a private network
+  id-node --bind 127.0.0.1:0 --no-dht --no-relay --ephemeral
+                                               try it on this machine alone
+
+A flag beats its environment variable, which beats the configuration file.
+SIGINT or SIGTERM: says goodbye and ends; a second one ends it at once.";
+
+/// Joins a network of id nodes, and serves the list of its peers.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Read settings from this TOML file; its keys are the flags' names
+    #[arg(long, value_name = "FILE", env = "ID_NODE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+
+    /// Log more; twice for debugging
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What can be set by a flag, a variable or a key of the configuration file.
+#[derive(Debug, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Options {
+    /// Where identity and known peers are kept [default: $STATE_DIRECTORY, else the user's data
+    /// directory]
+    #[arg(long, value_name = "DIR", env = "ID_NODE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Keep nothing on disk: a new identity at every start
+    #[arg(long, env = "ID_NODE_EPHEMERAL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) ephemeral: Option<bool>,
+
+    /// What others shall call this node
+    #[arg(long, env = "ID_NODE_NAME")]
+    pub(crate) name: Option<String>,
+
+    /// The network's topic [default: id-peer-discovery-v1]
+    #[arg(long, value_name = "NAME", env = "ID_NODE_TOPIC")]
+    pub(crate) topic: Option<String>,
+
+    /// The network's secret, which makes it private. Others on this machine can read a command
+    /// line: better use the file
+    #[arg(long, value_name = "SECRET", env = "ID_NODE_TOPIC_SECRET", hide_env_values = true)]
+    pub(crate) topic_secret: Option<String>,
+
+    /// Read the network's secret from this file [default: $CREDENTIALS_DIRECTORY/topic-secret]
+    #[arg(long, value_name = "FILE", env = "ID_NODE_TOPIC_SECRET_FILE")]
+    pub(crate) topic_secret_file: Option<PathBuf>,
+
+    /// Join through these peers: node ids, id@ip:port[,ip:port], or tickets
+    #[arg(long, value_name = "PEER,…", env = "ID_NODE_BOOTSTRAP")]
+    #[serde(deserialize_with = "text_or_list")]
+    pub(crate) bootstrap: Option<String>,
+
+    /// Don't join the gossip topic
+    #[arg(long, env = "ID_NODE_NO_GOSSIP", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) no_gossip: Option<bool>,
+
+    /// Don't look for peers in the mainline DHT
+    #[arg(long, env = "ID_NODE_NO_DHT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) no_dht: Option<bool>,
+
+    /// Relays: disabled (contacts no third party), default (n0's relays and lookup services), or at
+    /// most 4 URLs [default: default on the public network, disabled on a private one]
+    #[arg(long, value_name = "disabled|default|URL,…", env = "ID_NODE_RELAY")]
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) relay: Option<Relay>,
+
+    /// The same as --relay disabled
+    #[arg(
+        long,
+        env = "ID_NODE_NO_RELAY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        conflicts_with = "relay"
+    )]
+    pub(crate) no_relay: Option<bool>,
+
+    /// Listen only there [default: everywhere, on a free port]
+    #[arg(long, value_name = "ADDR:PORT", env = "ID_NODE_BIND")]
+    pub(crate) bind: Option<SocketAddr>,
+
+    /// Which addresses to announce: auto, all, relay or none [default: auto]
+    #[arg(long, value_name = "WHICH", env = "ID_NODE_ANNOUNCE_ADDRS")]
+    #[serde(deserialize_with = "parsed")]
+    pub(crate) announce_addrs: Option<AnnounceAddrs>,
+
+    /// How often to announce, in seconds; others look after a node that is silent for four times as
+    /// long [default: 30]
+    #[arg(long, value_name = "SECS", env = "ID_NODE_ANNOUNCE_INTERVAL")]
+    pub(crate) announce_interval: Option<u32>,
+
+    /// How to log [default: auto: text, coloured on a terminal]
+    #[arg(long, value_name = "FORMAT", env = "ID_NODE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Text, coloured on a terminal.
+    #[default]
+    Auto,
+    /// Text without colours.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// What is set here, and where it isn't, what is set in `other`.
+    pub(crate) fn or(self, other: Self) -> Self {
+        // A relay set here must not meet the switch that forbids it there, nor the reverse.
+        let decides_relay = self.relay.is_some() || self.no_relay.is_some();
+        let (relay, no_relay) = match decides_relay {
+            true => (self.relay, self.no_relay),
+            false => (other.relay, other.no_relay),
+        };
+        let decides_secret = self.topic_secret.is_some() || self.topic_secret_file.is_some();
+        let (topic_secret, topic_secret_file) = match decides_secret {
+            true => (self.topic_secret, self.topic_secret_file),
+            false => (other.topic_secret, other.topic_secret_file),
+        };
+        Self {
+            data_dir: self.data_dir.or(other.data_dir),
+            ephemeral: self.ephemeral.or(other.ephemeral),
+            name: self.name.or(other.name),
+            topic: self.topic.or(other.topic),
+            topic_secret,
+            topic_secret_file,
+            bootstrap: self.bootstrap.or(other.bootstrap),
+            no_gossip: self.no_gossip.or(other.no_gossip),
+            no_dht: self.no_dht.or(other.no_dht),
+            relay,
+            no_relay,
+            bind: self.bind.or(other.bind),
+            announce_addrs: self.announce_addrs.or(other.announce_addrs),
+            announce_interval: self.announce_interval.or(other.announce_interval),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+}
+
+fn parsed<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// In a file, a list is nicer than commas.
+fn text_or_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum TextOrList {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(Some(match TextOrList::deserialize(from)? {
+        TextOrList::Text(text) => text,
+        TextOrList::List(list) => list.join(","),
+    }))
+}

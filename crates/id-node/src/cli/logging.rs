@@ -1,0 +1,28 @@
+//! Logs: on stderr, never on stdout.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Settings, args::LogFormat};
+
+/// Installs the logger of this process. `RUST_LOG` beats `-v`.
+pub(crate) fn install(settings: &Settings) {
+    let by_flag = match settings.verbose {
+        // Below errors, the stack tells of every peer that goes; that is not the operator's trouble.
+        0 => "warn,id_node=warn,iroh=error,iroh_gossip=error,noq=error,mainline=error",
+        1 => "warn,id_node=info,iroh=error,iroh_gossip=error",
+        2 => "info,id_node=debug,id_client=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(by_flag));
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    match settings.log_format {
+        LogFormat::Json => logger.json().init(),
+        LogFormat::Text => logger.with_ansi(false).init(),
+        LogFormat::Auto => {
+            let coloured = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            logger.with_ansi(coloured).init();
+        }
+    }
+}

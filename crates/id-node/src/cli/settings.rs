@@ -1,0 +1,165 @@
+//! What the flags, the environment and the configuration file amount to.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use id_node::{
+    AnnounceAddrs, config::check_name, data_dir::default_data_dir, endpoint::Relay,
+    membership::MembershipConfig,
+};
+use id_proto::{
+    DEFAULT_SECRET, DEFAULT_TOPIC, Network, PeerRef, Ticket,
+    iroh_base::EndpointAddr,
+    limits::{INTERVAL_SECS, MAX_TOPIC_LEN},
+};
+
+use super::args::{Args, LogFormat, Options};
+
+/// Longest configuration file, in bytes. Origin: a thousand bootstrap peers fit.
+const MAX_CONFIG_LEN: u64 = 256 * 1024;
+
+/// Settings in force, checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// `None`: nothing on disk.
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) name: Option<String>,
+    pub(crate) network: Network,
+    pub(crate) bootstrap: Vec<EndpointAddr>,
+    pub(crate) gossip: bool,
+    pub(crate) dht: bool,
+    pub(crate) relay: Relay,
+    pub(crate) bind: Option<SocketAddr>,
+    pub(crate) announce_addrs: AnnounceAddrs,
+    pub(crate) announce_interval: Duration,
+    pub(crate) log_format: LogFormat,
+    pub(crate) verbose: u8,
+}
+
+impl Settings {
+    pub(crate) fn new(args: Args) -> Result<Self> {
+        let from_file = args.config.as_deref().map(read_config).transpose()?;
+        let options = args.options.or(from_file.unwrap_or_default());
+        let bootstrap = parse_bootstrap(options.bootstrap.as_deref())?;
+        let network = network(&options)?;
+        check_tickets(&bootstrap, &network)?;
+        Ok(Self {
+            data_dir: data_dir(&options)?,
+            name: name(options.name)?,
+            bootstrap: bootstrap.iter().flat_map(|peer| peer.addrs()).cloned().collect(),
+            gossip: !options.no_gossip.unwrap_or(false),
+            dht: !options.no_dht.unwrap_or(false),
+            relay: relay(options.relay, options.no_relay, &network),
+            bind: options.bind,
+            announce_addrs: options.announce_addrs.unwrap_or_default(),
+            announce_interval: announce_interval(options.announce_interval)?,
+            log_format: options.log_format.unwrap_or_default(),
+            verbose: args.verbose,
+            network,
+        })
+    }
+
+    /// The membership's knobs.
+    pub(crate) fn membership(&self) -> MembershipConfig {
+        MembershipConfig {
+            announce_interval: self.announce_interval,
+            ..MembershipConfig::new(&self.network)
+        }
+    }
+}
+
+fn read_config(path: &Path) -> Result<Options> {
+    let shown = path.display();
+    let len = fs::metadata(path).with_context(|| format!("--config {shown}"))?.len();
+    ensure!(len <= MAX_CONFIG_LEN, "--config {shown}: {len} bytes, the limit is {MAX_CONFIG_LEN}");
+    let text = fs::read_to_string(path).with_context(|| format!("--config {shown}"))?;
+    toml::from_str(&text).map_err(|error| {
+        // The error quotes the line; one that holds the secret must not be quoted.
+        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        anyhow::anyhow!("--config {shown}, line {line}: {}", error.message())
+    })
+}
+
+fn data_dir(options: &Options) -> Result<Option<PathBuf>> {
+    if options.ephemeral.unwrap_or(false) {
+        return Ok(None);
+    }
+    let dir = options.data_dir.clone().or_else(default_data_dir);
+    dir.map(Some).context("no home directory: give a --data-dir, or --ephemeral")
+}
+
+fn name(name: Option<String>) -> Result<Option<String>> {
+    name.as_deref().map_or(Ok(()), check_name).map_err(|why| anyhow::anyhow!("--name: {why}"))?;
+    Ok(name)
+}
+
+fn announce_interval(secs: Option<u32>) -> Result<Duration> {
+    let secs = secs.unwrap_or(30);
+    let (min, max) = (INTERVAL_SECS.start(), INTERVAL_SECS.end());
+    ensure!(INTERVAL_SECS.contains(&secs), "--announce-interval {secs}: {min} to {max} seconds");
+    Ok(Duration::from_secs(secs.into()))
+}
+
+fn relay(relay: Option<Relay>, no_relay: Option<bool>, network: &Network) -> Relay {
+    match relay {
+        _ if no_relay.unwrap_or(false) => Relay::Disabled,
+        Some(relay) => relay,
+        // A private network contacts no third party unless it is told to.
+        None if network.is_private() => Relay::Disabled,
+        None => Relay::Default,
+    }
+}
+
+fn network(options: &Options) -> Result<Network> {
+    let topic = options.topic.as_deref().unwrap_or(DEFAULT_TOPIC);
+    let secret = secret(options)?;
+    Network::derive(topic, secret.as_deref().unwrap_or(DEFAULT_SECRET)).context("--topic")
+}
+
+fn secret(options: &Options) -> Result<Option<String>> {
+    match (&options.topic_secret, &options.topic_secret_file) {
+        (Some(_), Some(_)) => bail!("--topic-secret and --topic-secret-file exclude each other"),
+        (Some(secret), None) => Ok(Some(secret.clone())),
+        (None, Some(file)) => read_secret(file).map(Some),
+        (None, None) => {
+            let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+                .map(|dir| Path::new(&dir).join("topic-secret"))
+                .filter(|file| file.exists());
+            credential.as_deref().map(read_secret).transpose()
+        }
+    }
+}
+
+/// The file's content without the line end that editors add.
+fn read_secret(file: &Path) -> Result<String> {
+    use std::io::Read;
+    let what = || format!("--topic-secret-file {}", file.display());
+    let mut secret = String::new();
+    let opened = fs::File::open(file).with_context(what)?;
+    opened.take(MAX_TOPIC_LEN as u64 + 3).read_to_string(&mut secret).with_context(what)?;
+    Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn parse_bootstrap(list: Option<&str>) -> Result<Vec<PeerRef>> {
+    PeerRef::parse_list(list.unwrap_or_default()).context("--bootstrap")
+}
+
+fn check_tickets(bootstrap: &[PeerRef], network: &Network) -> Result<()> {
+    for peer in bootstrap {
+        if let PeerRef::Ticket(Ticket { network_tag, .. }) = peer
+            && *network_tag != network.tag()
+        {
+            let own = network.tag();
+            bail!(
+                "--bootstrap: the ticket is for network {network_tag}, and this topic and secret \
+                 make network {own}"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! What a node is told when it is spawned.
+
+use std::{net::IpAddr, sync::Arc};
+
+use id_proto::{
+    Network,
+    iroh_base::{EndpointAddr, TransportAddr},
+    limits::MAX_ADDRS,
+};
+
+use crate::{data_dir::DataDir, membership::MembershipConfig};
+
+/// The configuration of a [`crate::Node`].
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// The network to join.
+    pub network: Network,
+    /// What others shall call it; checked by [`check_name`].
+    pub name: Option<String>,
+    /// Whether it is a member or only watches.
+    pub role: Role,
+    /// Peers to join through. Others may be found besides.
+    pub bootstrap: Vec<EndpointAddr>,
+    /// Whether to join the gossip topic. Without it, a node knows nobody, but can be asked.
+    pub gossip: bool,
+    /// Whether to meet others by records in the mainline DHT.
+    pub dht: bool,
+    /// Which of its addresses a node announces.
+    pub announce_addrs: AnnounceAddrs,
+    /// The knobs of the table and its schedule.
+    pub membership: MembershipConfig,
+    /// Where to keep what shall survive a restart; nowhere if there is none.
+    pub data_dir: Option<Arc<DataDir>>,
+}
+
+impl NodeConfig {
+    /// A member of `network` that keeps nothing on disk and uses gossip, but no DHT.
+    pub fn new(network: Network) -> Self {
+        Self {
+            name: None,
+            role: Role::Member,
+            bootstrap: Vec::new(),
+            gossip: true,
+            dht: false,
+            announce_addrs: AnnounceAddrs::Auto,
+            membership: MembershipConfig::new(&network),
+            data_dir: None,
+            network,
+        }
+    }
+
+    /// One who watches `network` in silence: announces nothing, serves nothing.
+    pub fn observer(network: Network) -> Self {
+        Self { role: Role::Observer, ..Self::new(network) }
+    }
+}
+
+/// Whether a node is a member of its network or only watches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Announces itself and answers queries.
+    Member,
+    /// Says nothing and answers nothing.
+    Observer,
+}
+
+/// Which of its addresses a node announces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AnnounceAddrs {
+    /// Relays and addresses that anyone can dial; in a private network, or without a relay, those
+    /// of the local network too. Loopback only if it listens nowhere else.
+    #[default]
+    Auto,
+    /// Whatever it has.
+    All,
+    /// Relays only.
+    Relay,
+    /// None: who wants to dial it must look it up.
+    None,
+}
+
+impl std::str::FromStr for AnnounceAddrs {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "all" => Ok(Self::All),
+            "relay" => Ok(Self::Relay),
+            "none" => Ok(Self::None),
+            other => Err(format!("`{other}`: auto, all, relay or none is expected")),
+        }
+    }
+}
+
+impl AnnounceAddrs {
+    /// Those of `addr` to announce, the most useful first, at most [`MAX_ADDRS`].
+    pub(crate) fn select(self, addr: &EndpointAddr, private: bool) -> Vec<TransportAddr> {
+        let has_relay = addr.relay_urls().next().is_some();
+        let all_loopback = addr.ip_addrs().all(|addr| addr.ip().is_loopback());
+        let wanted = |addr: &&TransportAddr| match (self, addr) {
+            (Self::None, _) => false,
+            (Self::All, _) | (_, TransportAddr::Relay(_)) => true,
+            (Self::Relay, _) => false,
+            (Self::Auto, TransportAddr::Ip(addr)) => match reach(addr.ip()) {
+                Reach::Global => true,
+                Reach::Local => private || !has_relay,
+                Reach::Loopback => all_loopback,
+            },
+            (Self::Auto, _) => false,
+        };
+        let mut selected: Vec<_> = addr.addrs.iter().filter(wanted).cloned().collect();
+        selected.sort_by_key(usefulness);
+        selected.truncate(MAX_ADDRS);
+        selected
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    Global,
+    Local,
+    Loopback,
+}
+
+fn reach(ip: IpAddr) -> Reach {
+    match ip {
+        _ if ip.is_loopback() || ip.is_unspecified() => Reach::Loopback,
+        IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => Reach::Local,
+        IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => Reach::Local,
+        _ => Reach::Global,
+    }
+}
+
+fn usefulness(addr: &TransportAddr) -> (u8, Reach) {
+    match addr {
+        TransportAddr::Relay(_) => (0, Reach::Global),
+        TransportAddr::Ip(addr) => (1, reach(addr.ip())),
+        _ => (2, Reach::Loopback),
+    }
+}
+
+/// Checks a name that an operator gives: short enough, and harmless in a terminal.
+///
+/// # Errors
+///
+/// One line that says what is wrong.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let max = id_proto::limits::MAX_NAME_LEN;
+    match name {
+        "" => Err("a name has at least one character".to_owned()),
+        long if long.len() > max => Err(format!("{} bytes, a name has at most {max}", long.len())),
+        odd if odd.chars().any(char::is_control) => {
+            Err("a name has no control characters".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addr(addrs: &[&str]) -> EndpointAddr {
+        let id = id_proto::iroh_base::SecretKey::from_bytes(&[1; 32]).public();
+        addrs.iter().fold(EndpointAddr::new(id), |addr, text| match text.parse() {
+            Ok(ip) => addr.with_ip_addr(ip),
+            Err(_) => addr.with_relay_url(text.parse().expect("a relay URL")),
+        })
+    }
+
+    fn selected(policy: AnnounceAddrs, addrs: &[&str], private: bool) -> Vec<String> {
+        let selected = policy.select(&addr(addrs), private);
+        selected
+            .iter()
+            .map(|addr| match addr {
+                TransportAddr::Ip(ip) => ip.to_string(),
+                TransportAddr::Relay(url) => url.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect()
+    }
+
+    const RELAY: &str = "https://relay.example/";
+    const ALL: &[&str] = &["127.0.0.1:1", "192.168.0.2:1", "8.8.8.8:1", RELAY];
+
+    #[test]
+    fn auto_announces_the_local_network_only_where_it_helps() {
+        let auto = AnnounceAddrs::Auto;
+        assert_eq!(selected(auto, ALL, false), [RELAY, "8.8.8.8:1"]);
+        assert_eq!(selected(auto, ALL, true), [RELAY, "8.8.8.8:1", "192.168.0.2:1"]);
+        assert_eq!(selected(auto, &ALL[..3], false), ["8.8.8.8:1", "192.168.0.2:1"]);
+    }
+
+    #[test]
+    fn auto_announces_loopback_only_when_there_is_nothing_else() {
+        assert_eq!(selected(AnnounceAddrs::Auto, &["127.0.0.1:1"], false), ["127.0.0.1:1"]);
+        assert_eq!(
+            selected(AnnounceAddrs::Auto, &["127.0.0.1:1", "10.0.0.1:1"], true),
+            ["10.0.0.1:1"]
+        );
+    }
+
+    #[test]
+    fn all_relay_and_none_mean_what_they_say() {
+        assert_eq!(selected(AnnounceAddrs::All, ALL, false).len(), 4);
+        assert_eq!(selected(AnnounceAddrs::Relay, ALL, true), [RELAY]);
+        assert!(selected(AnnounceAddrs::None, ALL, true).is_empty());
+    }
+
+    #[test]
+    fn names_are_short_and_harmless() {
+        assert!(check_name("käse-1").is_ok());
+        for wrong in ["", "a\nb", "\u{1b}[31m", &"x".repeat(65)] {
+            assert!(check_name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

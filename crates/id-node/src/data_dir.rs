@@ -1,0 +1,166 @@
+//! What a node keeps on disk: one directory, one running instance, and nothing written over.
+//!
+//! ```text
+//! identity        the secret key, 64 hex digits, mode 0600
+//! lock            held while an instance runs
+//! seq             the highest sequence number that may have been announced
+//! peers           the peers that were there last, to be dialled first after a restart
+//! node.json       where the running instance can be reached, for programs on this machine
+//! ```
+
+mod files;
+mod identity;
+mod peers;
+mod runtime_file;
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use id_proto::{SignedAnnouncement, iroh_base::SecretKey};
+pub use runtime_file::{RuntimeFile, RuntimeFileError};
+
+/// The data directory of a node, locked for this instance until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    // Held for its lock, which the operating system releases however the process ends.
+    _lock: File,
+}
+
+/// Why a data directory can't be used. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataDirError {
+    /// Another instance runs on it.
+    #[error("another id-node runs on {0}: give this one a --data-dir of its own")]
+    InUse(PathBuf),
+    /// The key file can be read by others.
+    #[error(
+        "{path} may be read by others (mode {mode:04o}): run `chmod 600 {path}`, and consider the key known"
+    )]
+    LooseMode {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file holds no key.
+    #[error(
+        "{0} holds no key (64 hex digits are expected): restore it from a backup, or move it away to get a new identity"
+    )]
+    CorruptIdentity(PathBuf),
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DataDirError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+}
+
+/// `$STATE_DIRECTORY` (set by systemd), else `id-node` in the user's data directory. `None` if the
+/// user has no home.
+pub fn default_data_dir() -> Option<PathBuf> {
+    let from_systemd = std::env::var_os("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
+    from_systemd.map(PathBuf::from).or_else(|| {
+        directories::ProjectDirs::from("", "", "id-node").map(|dirs| dirs.data_dir().to_owned())
+    })
+}
+
+impl DataDir {
+    /// Creates the directory if need be, and locks it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, DataDirError> {
+        let path = path.into();
+        files::create_private_dir(&path).map_err(DataDirError::io(&path))?;
+        let lock_path = path.join("lock");
+        let open = File::options().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = open.map_err(DataDirError::io(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path)),
+            Err(TryLockError::Error(source)) => Err(DataDirError::Io { path: lock_path, source }),
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The node's key; made, and synced to disk, at the first start.
+    pub fn identity(&self) -> Result<SecretKey, DataDirError> {
+        identity::load_or_create(&self.path.join("identity"))
+    }
+
+    /// The highest sequence number that an earlier run may have announced; 0 at the first start.
+    ///
+    /// An unreadable file is set aside: the clock then serves, as on the first start.
+    pub fn seq_floor(&self) -> u64 {
+        let path = self.path.join("seq");
+        match files::read_bounded(&path, 32) {
+            Ok(None) => 0,
+            Ok(Some(text)) => parse_seq(&text).unwrap_or_else(|| {
+                files::set_aside(&path, "no number");
+                0
+            }),
+            Err(error) => {
+                files::set_aside(&path, &error.to_string());
+                0
+            }
+        }
+    }
+
+    /// Notes that sequence numbers up to `seq` may be announced from now on.
+    pub fn reserve_seq(&self, seq: u64) -> Result<(), DataDirError> {
+        let path = self.path.join("seq");
+        files::write_atomic(&path, format!("{seq}\n").as_bytes()).map_err(DataDirError::io(&path))
+    }
+
+    /// The peers of the last run, most certain first. A damaged file is set aside.
+    pub fn load_peers(&self) -> Vec<SignedAnnouncement> {
+        peers::load(&self.path.join("peers"))
+    }
+
+    /// Remembers peers for the next run, most certain first; those beyond the bound are dropped.
+    pub fn save_peers(&self, announcements: &[SignedAnnouncement]) -> Result<(), DataDirError> {
+        let path = self.path.join("peers");
+        peers::save(&path, announcements).map_err(DataDirError::io(&path))
+    }
+
+    /// Says where this instance can be reached.
+    pub fn write_runtime_file(&self, runtime: &RuntimeFile) -> Result<(), DataDirError> {
+        let path = self.path.join(RuntimeFile::NAME);
+        if let Err(error) = RuntimeFile::read(&self.path) {
+            files::set_aside(&path, &error.to_string());
+        }
+        files::write_atomic(&path, &runtime.to_json()).map_err(DataDirError::io(&path))
+    }
+
+    /// Says that no instance can be reached any more.
+    pub fn remove_runtime_file(&self) -> Result<(), DataDirError> {
+        let path = self.path.join(RuntimeFile::NAME);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DataDirError::Io { path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parse_seq(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! How the binaries make an endpoint. Libraries are given one.
+
+use std::{net::SocketAddr, str::FromStr};
+
+use id_proto::iroh_base::{RelayUrl, SecretKey};
+use iroh::{
+    Endpoint, RelayMode,
+    endpoint::{BindError, PortmapperConfig, presets},
+};
+
+/// Most relays that can be configured. Origin: one home relay is used; the others are spare.
+pub const MAX_RELAYS: usize = 4;
+
+/// What an endpoint is made of.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointOptions {
+    /// The endpoint's key; a new one if there is none.
+    pub secret_key: Option<SecretKey>,
+    /// Where to listen: only there. Everywhere, on a free port, if there is none.
+    pub bind: Option<SocketAddr>,
+    /// Which relays to use, and whether third parties are contacted at all.
+    pub relay: Relay,
+}
+
+/// The relays of an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Relay {
+    /// None, and no third party at all: no relay, no lookup service, no port mapping.
+    #[default]
+    Disabled,
+    /// n0's public relays and lookup services.
+    Default,
+    /// These relays, and no lookup service.
+    Custom(Vec<RelayUrl>),
+}
+
+/// Why a `--relay` value means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseRelayError {
+    /// Neither a word that is known nor a URL.
+    #[error("`{0}` is no relay: `disabled`, `default` or a URL is expected")]
+    NotARelay(String),
+    /// More than [`MAX_RELAYS`].
+    #[error("{0} relays are too many: at most {MAX_RELAYS}")]
+    TooMany(usize),
+}
+
+impl FromStr for Relay {
+    type Err = ParseRelayError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "disabled" => return Ok(Self::Disabled),
+            "default" => return Ok(Self::Default),
+            _ => {}
+        }
+        let parse = |url: &str| {
+            let has_scheme = url.starts_with("https://") || url.starts_with("http://");
+            let url = url.parse().ok().filter(|_| has_scheme);
+            url.ok_or_else(|| ParseRelayError::NotARelay(s.to_owned()))
+        };
+        let urls = s.split(',').map(parse).collect::<Result<Vec<RelayUrl>, _>>()?;
+        match urls.len() {
+            1..=MAX_RELAYS => Ok(Self::Custom(urls)),
+            n => Err(ParseRelayError::TooMany(n)),
+        }
+    }
+}
+
+/// Binds an endpoint. Never waits for a relay or for anything else that is remote.
+///
+/// # Errors
+///
+/// If the address can't be bound; nothing is left behind.
+pub async fn bind(options: EndpointOptions) -> Result<Endpoint, BindError> {
+    let mut builder = match options.relay {
+        Relay::Default => Endpoint::builder(presets::N0),
+        Relay::Disabled => Endpoint::builder(presets::Minimal)
+            .relay_mode(RelayMode::Disabled)
+            .portmapper_config(PortmapperConfig::Disabled),
+        Relay::Custom(urls) => {
+            Endpoint::builder(presets::Minimal).relay_mode(RelayMode::custom(urls))
+        }
+    };
+    if let Some(key) = options.secret_key {
+        builder = builder.secret_key(key);
+    }
+    if let Some(addr) = options.bind {
+        builder = builder.clear_ip_transports().bind_addr(addr).expect("a socket address is one");
+    }
+    builder.bind().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_urls_are_relays_and_nothing_else_is() {
+        assert_eq!("disabled".parse(), Ok(Relay::Disabled));
+        assert_eq!("default".parse(), Ok(Relay::Default));
+        let two: Relay = "https://a.example,https://b.example".parse().unwrap();
+        assert!(matches!(two, Relay::Custom(urls) if urls.len() == 2));
+        for wrong in ["", "on", "a.example", "ftp://a.example", "https://a.example,"] {
+            assert!(
+                matches!(wrong.parse::<Relay>(), Err(ParseRelayError::NotARelay(_))),
+                "{wrong}"
+            );
+        }
+        let five = ["https://a.example"; 5].join(",");
+        assert_eq!(five.parse::<Relay>(), Err(ParseRelayError::TooMany(5)));
+    }
+}

@@ -1,0 +1,103 @@
+//! `id-node`: runs a node until it is told to stop.
+
+mod cli;
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use id_node::{
+    Node, NodeConfig,
+    data_dir::{DataDir, RuntimeFile},
+    endpoint::{self, EndpointOptions},
+};
+use iroh::Endpoint;
+
+use crate::cli::{Args, Settings, logging, signals::Signals};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let settings = match Settings::new(args) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, cli::EXIT_USAGE),
+    };
+    logging::install(&settings);
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, cli::EXIT_FAILURE),
+    }
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(code)
+}
+
+#[tokio::main]
+async fn run(settings: Settings) -> Result<()> {
+    // Before anything else, so that no moment is left in which a signal ends us without a goodbye.
+    let signals = Signals::listen()?;
+    let data_dir = settings.data_dir.as_deref().map(DataDir::open).transpose()?.map(Arc::new);
+    let secret_key = data_dir.as_ref().map(|dir| dir.identity()).transpose()?;
+    let options =
+        EndpointOptions { secret_key, bind: settings.bind, relay: settings.relay.clone() };
+    let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
+
+    let served = serve(endpoint.clone(), &settings, data_dir.clone(), signals).await;
+    endpoint.close().await;
+    if let Some(dir) = data_dir {
+        dir.remove_runtime_file()?;
+    }
+    served
+}
+
+async fn serve(
+    endpoint: Endpoint,
+    settings: &Settings,
+    data_dir: Option<Arc<DataDir>>,
+    mut signals: Signals,
+) -> Result<()> {
+    let config = NodeConfig {
+        name: settings.name.clone(),
+        bootstrap: settings.bootstrap.clone(),
+        gossip: settings.gossip,
+        dht: settings.dht,
+        announce_addrs: settings.announce_addrs,
+        membership: settings.membership(),
+        data_dir: data_dir.clone(),
+        ..NodeConfig::new(settings.network.clone())
+    };
+    let node = Node::spawn(endpoint, config).await?;
+    if let Some(dir) = data_dir {
+        dir.write_runtime_file(&runtime_file(&node))?;
+    }
+    print_startup(&node, settings)?;
+
+    signals.stop().await;
+    tokio::select! {
+        () = node.shutdown() => {}
+        () = signals.stop() => tracing::warn!("told twice to stop, leaving without a goodbye"),
+    }
+    Ok(())
+}
+
+fn print_startup(node: &Node, settings: &Settings) -> Result<()> {
+    let peers = match settings.gossip {
+        true => format!("gossip enabled (topic: {})", node.network().topic()),
+        false => "gossip disabled (--no-gossip)".to_owned(),
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "node id: {}\npeers: {peers}\nticket: {}", node.id(), node.ticket())
+        .and_then(|()| out.flush())
+        .context("can't print the startup lines")
+}
+
+fn runtime_file(node: &Node) -> RuntimeFile {
+    RuntimeFile {
+        node_id: node.id(),
+        addrs: cli::local_addrs(&node.endpoint().bound_sockets()),
+        pid: std::process::id(),
+        topic: node.network().topic().to_owned(),
+        network_tag: node.network().tag().to_string(),
+    }
+}

@@ -1,0 +1,288 @@
+//! A running node, for programs that embed one.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use id_client::Client;
+use id_proto::{
+    Network, PeerEntry, SignedAnnouncement, Ticket,
+    iroh_base::{EndpointAddr, PublicKey},
+    version::META_ALPN,
+};
+use iroh::{
+    Endpoint,
+    address_lookup::memory::MemoryLookup,
+    endpoint::Connection,
+    protocol::{AcceptError, ProtocolHandler, Router},
+};
+use iroh_gossip::{
+    api::{ApiError, GossipReceiver},
+    net::{GOSSIP_ALPN, Gossip},
+};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
+
+use crate::{
+    actor::{Actor, Command},
+    clock::Clock,
+    config::{NodeConfig, Role, check_name},
+    membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
+    service::{Answerer, Service},
+    topic::{Dht, Topic},
+};
+
+/// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the endpoint may take to close. Origin: iroh waits for peers to acknowledge, 3 s.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Most commands that wait for the actor. Origin: a guess; it takes them within microseconds.
+const MAX_COMMANDS: usize = 16;
+/// Most remembered peers that a node joins through. Origin: HyParView's passive view.
+const MAX_REMEMBERED: usize = 30;
+
+/// A node that runs until it is shut down or dropped.
+///
+/// [`Node::shutdown`] says goodbye to the network; dropping doesn't, and leaves the endpoint open.
+#[derive(Debug)]
+pub struct Node {
+    endpoint: Endpoint,
+    router: Router,
+    network: Network,
+    clock: Clock,
+    commands: mpsc::Sender<Command>,
+    view: watch::Receiver<Arc<View>>,
+    _actor: AbortOnDropHandle<()>,
+    _dht: Option<Dht>,
+}
+
+/// Why a node can't be spawned. The endpoint stays open and is still the caller's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The name is too long or odd.
+    #[error("name: {0}")]
+    Name(String),
+    /// A field of the membership's configuration is out of its bounds.
+    #[error("{0} is out of bounds")]
+    OutOfBounds(&'static str),
+    /// The endpoint is closed already.
+    #[error("the endpoint is closed")]
+    EndpointClosed,
+    /// iroh-gossip refused the topic.
+    #[error("gossip: {0}")]
+    Gossip(#[from] ApiError),
+}
+
+impl Node {
+    /// Starts a node on `endpoint`, which must not accept connections elsewhere.
+    ///
+    /// Returns once the node serves; joining its network goes on in the background.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration makes no node. Not if no peer can be reached: a node runs alone.
+    pub async fn spawn(endpoint: Endpoint, config: NodeConfig) -> Result<Self, NodeError> {
+        config.name.as_deref().map_or(Ok(()), check_name).map_err(NodeError::Name)?;
+        config.membership.check().map_err(NodeError::OutOfBounds)?;
+        let book = MemoryLookup::new();
+        endpoint.address_lookup().map_err(|_| NodeError::EndpointClosed)?.add(book.clone());
+        let clock = Clock::start();
+        let bootstrap = write_into(&book, known_peers(&config));
+
+        let gossip = config.gossip.then(|| Gossip::builder().spawn(endpoint.clone()));
+        let topic = match &gossip {
+            Some(gossip) => Some(join(gossip, &config.network, &bootstrap).await?),
+            None => None,
+        };
+        let dht = gossip.as_ref().filter(|_| config.dht).and_then(|gossip| {
+            let dht = Dht::spawn(gossip.clone(), &config.network, endpoint.secret_key());
+            dht.inspect_err(|error| warn!(%error, "the node runs on without the DHT")).ok()
+        });
+
+        let facts = own_facts(&endpoint, &config);
+        let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
+        let (view_sender, view) = watch::channel(Arc::new(membership.view()));
+        let answerer = Answerer {
+            me: endpoint.id(),
+            network: config.network.clone(),
+            agent: config.membership.agent.clone(),
+            features: features(&config),
+            clock,
+            view: view.clone(),
+            dht: dht.as_ref().map(Dht::watch),
+        };
+        let router = router(&endpoint, config.role, gossip, answerer);
+        let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
+        let actor = Actor {
+            membership,
+            facts,
+            role: config.role,
+            private: config.network.is_private(),
+            announce_addrs: config.announce_addrs,
+            clock,
+            endpoint: endpoint.clone(),
+            client: Client::new(endpoint.clone()).with_network(config.network.clone()),
+            book,
+            topic,
+            bootstrap,
+            view: view_sender,
+            data_dir: config.data_dir,
+            commands: command_queue,
+        };
+        let actor = AbortOnDropHandle::new(tokio::spawn(actor.run(first)));
+        info!(event = "serving", node_id = %endpoint.id(), "serving");
+        let network = config.network;
+        Ok(Self { endpoint, router, network, clock, commands, view, _actor: actor, _dht: dht })
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> PublicKey {
+        self.endpoint.id()
+    }
+
+    /// Its endpoint.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Its network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What it knows now.
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// What it knows, as it changes. Values in between may be skipped, never the last.
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.view.clone()
+    }
+
+    /// The entries of its table as it would tell them to others, its own first.
+    pub fn entries(&self) -> Vec<PeerEntry<SignedAnnouncement>> {
+        self.view().to_wire(self.clock.now().mono).collect()
+    }
+
+    /// What to hand to somebody who shall find this network: this node's id and addresses.
+    pub fn ticket(&self) -> Ticket {
+        Ticket {
+            network_tag: self.network.tag(),
+            peers: vec![self.endpoint.addr()],
+            invitation: None,
+        }
+    }
+
+    /// Changes the name that others see.
+    ///
+    /// # Errors
+    ///
+    /// If it is no name; the old one stays. Cancel safe.
+    pub async fn set_name(&self, name: Option<String>) -> Result<(), NodeError> {
+        name.as_deref().map_or(Ok(()), check_name).map_err(NodeError::Name)?;
+        self.command(Command::SetName(name)).await;
+        Ok(())
+    }
+
+    /// Changes the number of blobs that others see. Cancel safe.
+    pub async fn set_blob_count(&self, count: u64) {
+        self.command(Command::SetBlobCount(count)).await;
+    }
+
+    /// Says goodbye to the network, and closes the endpoint. Takes at most a few seconds, also if
+    /// peers or gossip hang. Not cancel safe: the endpoint may stay open.
+    pub async fn shutdown(self) {
+        let (done, goodbye) = oneshot::channel();
+        self.command(Command::Leave(done)).await;
+        if timeout(LEAVE_TIMEOUT, goodbye).await.is_err() {
+            warn!("the goodbye takes too long, leaving without");
+        }
+        if timeout(CLOSE_TIMEOUT, self.router.shutdown()).await.is_err() {
+            warn!("the endpoint takes too long to close");
+        }
+    }
+
+    async fn command(&self, command: Command) {
+        // The actor ends before the node only if it panicked, and that is in the log.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// Whom to join through: the configured peers, then those of the last run.
+fn known_peers(config: &NodeConfig) -> Vec<EndpointAddr> {
+    let remembered = config.data_dir.iter().flat_map(|dir| dir.load_peers());
+    let remembered = remembered.filter(|peer| peer.network_tag == config.network.tag());
+    let remembered = remembered.take(MAX_REMEMBERED).map(|peer| peer.endpoint_addr());
+    config.bootstrap.iter().cloned().chain(remembered).collect()
+}
+
+/// Makes the addresses of `peers` known to the endpoint, and returns their ids.
+fn write_into(book: &MemoryLookup, peers: Vec<EndpointAddr>) -> BTreeSet<PublicKey> {
+    let ids = peers.iter().map(|peer| peer.id).collect();
+    for peer in peers.into_iter().filter(|peer| !peer.is_empty()) {
+        book.add_endpoint_info(peer);
+    }
+    ids
+}
+
+async fn join(
+    gossip: &Gossip,
+    network: &Network,
+    bootstrap: &BTreeSet<PublicKey>,
+) -> Result<(Topic, GossipReceiver), ApiError> {
+    Topic::join(gossip.clone(), network, bootstrap.iter().copied().collect()).await
+}
+
+fn own_facts(endpoint: &Endpoint, config: &NodeConfig) -> OwnFacts {
+    let private = config.network.is_private();
+    OwnFacts {
+        name: config.name.clone(),
+        blob_count: 0,
+        addrs: config.announce_addrs.select(&endpoint.addr(), private),
+    }
+}
+
+fn membership(
+    endpoint: &Endpoint,
+    config: &NodeConfig,
+    facts: &OwnFacts,
+    clock: Clock,
+) -> (Membership, Vec<Effect>) {
+    let seq_floor = config.data_dir.as_ref().map_or(0, |dir| dir.seq_floor());
+    let membership = MembershipConfig { gossip: config.gossip, ..config.membership.clone() };
+    let key = endpoint.secret_key().clone();
+    Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
+}
+
+fn features(config: &NodeConfig) -> Vec<String> {
+    let features = [("gossip", config.gossip), ("dht", config.gossip && config.dht)];
+    features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+fn router(endpoint: &Endpoint, role: Role, gossip: Option<Gossip>, answerer: Answerer) -> Router {
+    let mut router = Router::builder(endpoint.clone());
+    if role == Role::Member {
+        router = router.accept(META_ALPN, Service::new(answerer));
+    }
+    if let Some(gossip) = gossip {
+        router = router.accept(GOSSIP_ALPN, TimedGossip(gossip));
+    }
+    router.spawn()
+}
+
+/// Gossip whose shutdown can't hang: the router waits for its handlers without a time-out.
+#[derive(Debug)]
+struct TimedGossip(Gossip);
+
+impl ProtocolHandler for TimedGossip {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        self.0.accept(connection).await
+    }
+
+    // The actor has stopped gossip, or given it up, before the router shuts down.
+    async fn shutdown(&self) {}
+}
