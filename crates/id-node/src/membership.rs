@@ -8,9 +8,12 @@ mod config;
 mod departed;
 mod event;
 mod gate;
+mod moment;
+mod probes;
 mod schedule;
 mod seq;
 mod stats;
+mod syncs;
 mod table;
 mod view;
 
@@ -22,8 +25,10 @@ pub use gate::Refusal;
 use id_proto::{
     GossipMessage, Leave, PeerAnnouncement, PeerEntry, SignedAnnouncement, SignedLeave, Source,
     Statement, UnverifiedAnnouncement, UnverifiedLeave,
-    iroh_base::{PublicKey, SecretKey, TransportAddr},
+    iroh_base::{PublicKey, SecretKey, Signature, TransportAddr},
+    limits,
 };
+pub use moment::Moment;
 pub use stats::Stats;
 pub use table::Entry;
 pub use view::View;
@@ -31,15 +36,17 @@ pub use view::View;
 use self::{
     departed::Departed,
     gate::Gate,
-    schedule::Schedule,
+    probes::Probes,
+    schedule::{Audience, Schedule},
     seq::Seq,
+    syncs::Syncs,
     table::{Table, TableFull},
 };
 
 /// What a node says of itself that may change while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFacts {
-    /// What its operator calls it.
+    /// What its operator calls it, at most [`limits::MAX_NAME_LEN`] bytes; a longer one is a panic.
     pub name: Option<String>,
     /// How many blobs it holds.
     pub blob_count: u64,
@@ -59,14 +66,13 @@ pub struct Membership {
     table: Table,
     departed: Departed,
     neighbours: BTreeSet<PublicKey>,
-    probing: BTreeSet<PublicKey>,
-    syncing: Option<PublicKey>,
-    synced_at: Option<Duration>,
-    sync_wanted: bool,
+    probes: Probes,
+    syncs: Syncs,
     schedule: Schedule,
     next_sweep: Duration,
     stats: Stats,
     changed: bool,
+    leaving: bool,
 }
 
 impl Membership {
@@ -81,7 +87,7 @@ impl Membership {
     ) -> (Self, Vec<Effect>) {
         let mut effects = Vec::new();
         let mut seq = Seq::new(seq_floor);
-        let interval = config.announce_interval;
+        let interval = within_limits(config.announce_interval);
         let own = sign(&key, &config, &facts, interval, seq.next(now, &mut effects), now);
         let membership = Self {
             me: key.public(),
@@ -92,14 +98,13 @@ impl Membership {
             table: Table::new(config.max_entries),
             departed: Departed::default(),
             neighbours: BTreeSet::new(),
-            probing: BTreeSet::new(),
-            syncing: None,
-            synced_at: None,
-            sync_wanted: false,
+            probes: Probes::new(config.max_probes),
+            syncs: Syncs::new(config.sync_gap),
             schedule: Schedule::new(now),
             next_sweep: now.mono + config.sweep_interval(),
             stats: Stats::default(),
             changed: true,
+            leaving: false,
             config,
         };
         (membership, effects)
@@ -111,14 +116,14 @@ impl Membership {
         match event {
             Event::Gossip(bytes) => self.on_gossip(bytes, now, &mut effects),
             Event::Told { item, by } => self.on_told(item, by, now, &mut effects),
-            Event::Synced { peer, complete } => self.on_synced(peer, complete),
+            Event::Synced { peer, complete } => self.syncs.ended(peer, complete),
             Event::Probed { peer, answer } => self.on_probed(peer, answer, now, &mut effects),
             Event::NeighbourUp(peer) => self.on_neighbour_up(peer, now),
             Event::NeighbourDown(peer) => self.on_neighbour_down(peer),
             Event::Lagged => self.on_lagged(),
             Event::OwnChanged(facts) => self.on_own_changed(facts, now),
             Event::Tick => {}
-            Event::Leaving => return self.leave(now),
+            Event::Leaving => self.leave(now, &mut effects),
         }
         self.run_due(now, &mut effects);
         effects
@@ -126,11 +131,12 @@ impl Membership {
 
     /// When [`Event::Tick`] is due, if nothing happens before.
     pub fn next_deadline(&self) -> Duration {
-        let mut due = self.next_sweep.min(self.schedule.next_due(self.interval()));
-        if self.sync_wanted && self.syncing.is_none() && !self.neighbours.is_empty() {
-            due = due.min(self.synced_at.map_or(Duration::ZERO, |at| at + self.config.sync_gap));
+        let sweep = self.next_sweep;
+        if self.leaving {
+            return sweep;
         }
-        due
+        let sync = self.syncs.due().filter(|_| !self.neighbours.is_empty());
+        sweep.min(self.schedule.next_due()).min(sync.unwrap_or(sweep))
     }
 
     /// How many peers the table holds.
@@ -184,21 +190,17 @@ impl Membership {
         age: Duration,
         now: Now,
         effects: &mut Vec<Effect>,
-    ) -> bool {
-        let is_new = !self.table.contains(&announcement.claimed().node_id);
+    ) {
         match self.admit(announcement, source, age, now) {
-            Ok((entry, evicted)) => {
+            Ok(Admitted { entry, is_new, evicted }) => {
+                self.stats.believed += 1;
                 self.changed = true;
                 if let Some(evicted) = evicted {
                     self.forget(&evicted, RemovalReason::Evicted, effects);
                 }
                 effects.push(Effect::Learned { entry, is_new });
-                true
             }
-            Err(refusal) => {
-                self.stats.count_refusal(refusal);
-                false
-            }
+            Err(refusal) => self.stats.count_refusal(refusal),
         }
     }
 
@@ -208,14 +210,13 @@ impl Membership {
         source: Source,
         age: Duration,
         now: Now,
-    ) -> Result<(Arc<Entry>, Option<Arc<Entry>>), Refusal> {
-        self.gate().check(announcement.claimed(), now)?;
+    ) -> Result<Admitted, Refusal> {
+        self.gate().check(announcement.claimed(), age, now)?;
         let announcement = announcement.verify().map_err(|_| Refusal::BadSignature)?;
-        let heard = now.mono.saturating_sub(age);
-        let entry = self.table.entry_for(announcement, source, heard);
+        let is_new = !self.table.contains(&announcement.node_id);
+        let entry = self.table.entry_for(announcement, source, Moment::before(now.mono, age));
         let evicted = self.table.insert(entry.clone()).map_err(|TableFull| Refusal::TableFull)?;
-        self.stats.believed += 1;
-        Ok((entry, evicted))
+        Ok(Admitted { entry, is_new, evicted })
     }
 
     fn gate(&self) -> Gate<'_> {
@@ -228,22 +229,20 @@ impl Membership {
     }
 
     fn on_leave(&mut self, leave: UnverifiedLeave, now: Now, effects: &mut Vec<Effect>) {
-        let admitted = self.gate().check(leave.claimed(), now);
+        let admitted = self.gate().check(leave.claimed(), Duration::ZERO, now);
         let leave = admitted.and_then(|()| leave.verify().map_err(|_| Refusal::BadSignature));
         match leave {
-            Ok(leave) => {
-                self.departed.remember(leave.node_id, leave.seq, now);
-                self.remove(leave.node_id, RemovalReason::Left, effects);
-            }
+            Ok(leave) => self.on_left(leave.node_id, leave.seq, now, effects),
             Err(refusal) => self.stats.count_refusal(refusal),
         }
     }
 
-    fn on_synced(&mut self, peer: PublicKey, complete: bool) {
-        if self.syncing == Some(peer) {
-            self.syncing = None;
-            // Another neighbour may do better; the minimum gap keeps this from spinning.
-            self.sync_wanted |= !complete;
+    fn on_left(&mut self, peer: PublicKey, seq: u64, now: Now, effects: &mut Vec<Effect>) {
+        match self.remove(peer, RemovalReason::Left, effects) {
+            Some(entry) => {
+                self.departed.remember(peer, seq, entry.announcement.lifetime(), now);
+            }
+            None => self.departed.remember_stranger(peer, seq, now),
         }
     }
 
@@ -254,37 +253,55 @@ impl Membership {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
-        self.probing.remove(&peer);
-        let Some(answer) = answer else {
-            self.stats.probes_failed += 1;
-            if let Some(entry) = self.table.get(&peer) {
-                self.departed.remember(peer, entry.announcement.seq, now);
-            }
-            return self.remove(peer, RemovalReason::ProbeFailed, effects);
-        };
-        self.stats.probes_answered += 1;
-        if answer.claimed().author() == peer {
+        let was_asked = self.probes.ended(&peer);
+        // A peer that says, on a connection of its own, that it is in another network isn't in ours.
+        let answer = answer.filter(|answer| {
+            let claimed = answer.claimed();
+            claimed.node_id == peer && claimed.network_tag == self.config.network_tag
+        });
+        if let Some(answer) = answer {
+            self.stats.probes_answered += 1;
             self.believe(answer, Source::Gossip, Duration::ZERO, now, effects);
+            // Even if the answer tells nothing new: the handshake proved that the peer is alive.
+            self.changed |= self.table.mark_verified(&peer, now.mono);
+        } else if was_asked {
+            self.stats.probes_failed += 1;
+            self.on_probe_failed(peer, now, effects);
         }
-        // Even if the answer tells nothing new: the handshake proved that the peer is alive.
-        self.changed |= self.table.mark_verified(&peer, now.mono);
+    }
+
+    /// Removes the peer, unless there was news of it while the probe was under way. If our last
+    /// neighbour went meanwhile, the failure says more about us than about the peer.
+    fn on_probe_failed(&mut self, peer: PublicKey, now: Now, effects: &mut Vec<Effect>) {
+        let is_stale = self.table.get(&peer).is_some_and(|entry| entry.is_stale(now.mono));
+        if self.is_isolated() || !is_stale {
+            return;
+        }
+        if let Some(entry) = self.remove(peer, RemovalReason::ProbeFailed, effects) {
+            let announcement = &entry.announcement;
+            self.departed.remember(peer, announcement.seq, announcement.lifetime(), now);
+        }
     }
 
     fn on_neighbour_up(&mut self, peer: PublicKey, now: Now) {
-        let first = self.neighbours.is_empty();
+        if self.neighbours.is_empty() {
+            self.syncs.want();
+        }
+        if !self.table.contains(&peer) {
+            self.syncs.want_from(peer);
+        }
         self.changed |= self.neighbours.insert(peer);
-        // A neighbour that the table lacks comes from a part of the network that it lacks.
-        self.sync_wanted |= first || !self.table.contains(&peer);
         self.schedule.on_neighbour_up(now);
     }
 
     fn on_neighbour_down(&mut self, peer: PublicKey) {
         self.changed |= self.neighbours.remove(&peer);
+        self.syncs.neighbour_down(&peer);
     }
 
     fn on_lagged(&mut self) {
         self.stats.lagged += 1;
-        self.sync_wanted = true;
+        self.syncs.want();
     }
 
     fn on_own_changed(&mut self, facts: OwnFacts, now: Now) {
@@ -294,37 +311,43 @@ impl Membership {
         }
     }
 
-    fn leave(&mut self, now: Now) -> Vec<Effect> {
-        let mut effects = Vec::new();
+    fn leave(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let leave = Leave {
             node_id: self.me,
             timestamp_secs: now.unix.as_secs(),
-            seq: self.seq.next(now, &mut effects),
+            seq: self.seq.next(now, effects),
             network_tag: self.config.network_tag,
         };
         let signed = SignedLeave::sign(leave, &self.key).expect("a leave is always in bounds");
+        self.leaving = true;
         effects.push(Effect::Broadcast(GossipMessage::leave(&signed)));
-        effects
     }
 
     fn run_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.schedule.is_due(now, self.interval()) {
-            self.announce(now, effects);
-        }
         if now.mono >= self.next_sweep {
             self.next_sweep = now.mono + self.config.sweep_interval();
-            self.sweep(now, effects);
+            self.sweep(now);
         }
-        if self.sync_wanted {
-            self.sync(now, effects);
+        self.probe(now, effects);
+        // Another announcement would take the leave back.
+        if self.leaving {
+            return;
+        }
+        if self.schedule.is_due(now) {
+            self.announce(now, effects);
+        }
+        if let Some(peer) = self.syncs.start(&self.neighbours, &self.table, now) {
+            self.stats.syncs += 1;
+            effects.push(Effect::SyncFrom(peer));
         }
     }
 
     fn announce(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let interval = self.interval();
+        let audience = if self.is_isolated() { Audience::Nobody } else { Audience::Network };
         let seq = self.seq.next(now, effects);
         self.own = sign(&self.key, &self.config, &self.facts, interval, seq, now);
-        self.schedule.announced(now, self.me, seq);
+        self.schedule.announced(now, interval, audience, self.me, seq);
         self.stats.announced += 1;
         self.changed = true;
         effects.push(Effect::Broadcast(GossipMessage::announce(&self.own)));
@@ -332,47 +355,31 @@ impl Membership {
 
     /// Grows with the table, so that what everyone receives stays under a budget.
     fn interval(&self) -> Duration {
-        let by_budget = self.table.len() as u64 / self.config.max_received_per_sec.get();
-        self.config.announce_interval.max(Duration::from_secs(by_budget))
+        let n_peers = self.table.len() as u64;
+        let by_budget = n_peers.div_ceil(self.config.max_received_per_sec.get());
+        within_limits(self.config.announce_interval.max(Duration::from_secs(by_budget)))
     }
 
-    fn sweep(&mut self, now: Now, effects: &mut Vec<Effect>) {
+    fn sweep(&mut self, now: Now) {
         self.departed.expire(now);
+        let stale = self.table.iter().filter(|entry| entry.is_stale(now.mono));
+        self.probes.sweep(stale.map(|entry| entry.node_id()), now);
+    }
+
+    /// Probes those who wait for it, as many at a time as there are slots.
+    fn probe(&mut self, now: Now, effects: &mut Vec<Effect>) {
         // Silence is evidence of our own isolation, not of everybody's death.
         if self.is_isolated() {
-            return;
+            return self.probes.cancel_waiting();
         }
-        let free = self.config.max_probes.saturating_sub(self.probing.len());
-        let stale: Vec<_> = self
-            .table
-            .iter()
-            .filter(|entry| entry.is_stale(now.mono) && !self.probing.contains(&entry.node_id()))
-            .take(free)
-            .cloned()
-            .collect();
-        for entry in stale {
-            self.probing.insert(entry.node_id());
+        while let Some(peer) = self.probes.next() {
+            // It may have been heard while it waited.
+            let Some(entry) = self.table.get(&peer).filter(|entry| entry.is_stale(now.mono)) else {
+                continue;
+            };
+            self.probes.started(peer, now);
             effects.push(Effect::Probe(entry.announcement.endpoint_addr()));
         }
-    }
-
-    fn sync(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let too_soon = self.synced_at.is_some_and(|at| now.mono < at + self.config.sync_gap);
-        let must_wait = self.syncing.is_some() || too_soon;
-        let Some(peer) = self.sync_source().filter(|_| !must_wait) else {
-            return;
-        };
-        self.sync_wanted = false;
-        self.synced_at = Some(now.mono);
-        self.syncing = Some(peer);
-        self.stats.syncs += 1;
-        effects.push(Effect::SyncFrom(peer));
-    }
-
-    /// A neighbour; each sync takes the next one, so that one bad neighbour costs one turn.
-    fn sync_source(&self) -> Option<PublicKey> {
-        let turn = self.stats.syncs as usize % self.neighbours.len().max(1);
-        self.neighbours.iter().nth(turn).copied()
     }
 
     /// Whether there is a topic, but no neighbour in it.
@@ -380,11 +387,16 @@ impl Membership {
         self.config.gossip && self.neighbours.is_empty()
     }
 
-    fn remove(&mut self, peer: PublicKey, reason: RemovalReason, effects: &mut Vec<Effect>) {
-        if let Some(entry) = self.table.remove(&peer) {
-            self.changed = true;
-            self.forget(&entry, reason, effects);
-        }
+    fn remove(
+        &mut self,
+        peer: PublicKey,
+        reason: RemovalReason,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Arc<Entry>> {
+        let entry = self.table.remove(&peer)?;
+        self.changed = true;
+        self.forget(&entry, reason, effects);
+        Some(entry)
     }
 
     fn forget(&mut self, entry: &Arc<Entry>, reason: RemovalReason, effects: &mut Vec<Effect>) {
@@ -393,7 +405,22 @@ impl Membership {
     }
 }
 
-/// Signs what is to be said. Addresses that don't fit are left out, the least useful first.
+/// What came of an announcement that is believed.
+struct Admitted {
+    entry: Arc<Entry>,
+    is_new: bool,
+    /// Who had to go for it.
+    evicted: Option<Arc<Entry>>,
+}
+
+/// The interval that may be announced and is nearest to the one that is wanted.
+fn within_limits(interval: Duration) -> Duration {
+    let (min, max) = limits::INTERVAL_SECS.into_inner();
+    interval.clamp(Duration::from_secs(min.into()), Duration::from_secs(max.into()))
+}
+
+/// Signs what is to be said. An address that doesn't fit any more, or that the protocol has no words
+/// for, is left out.
 fn sign(
     key: &SecretKey,
     config: &MembershipConfig,
@@ -402,6 +429,8 @@ fn sign(
     seq: u64,
     now: Now,
 ) -> SignedAnnouncement {
+    // Rounded up: nobody shall expect us before we come.
+    let interval_secs = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
     let mut announcement = PeerAnnouncement {
         node_id: key.public(),
         name: facts.name.clone(),
@@ -409,20 +438,20 @@ fn sign(
         timestamp_secs: now.unix.as_secs(),
         seq,
         network_tag: config.network_tag,
-        interval_secs: u32::try_from(interval.as_secs()).unwrap_or(u32::MAX),
-        addrs: facts.addrs.clone(),
+        interval_secs: interval_secs as u32,
+        addrs: Vec::new(),
         agent: config.agent.clone(),
     };
-    loop {
-        match SignedAnnouncement::sign(announcement.clone(), key) {
-            Ok(signed) => return signed,
-            Err(error) => {
-                let shortened = announcement.addrs.pop();
-                assert!(
-                    shortened.is_some(),
-                    "name, agent and interval are checked before: {error}"
-                );
-            }
+    for addr in &facts.addrs {
+        announcement.addrs.push(addr.clone());
+        if !fits(&announcement) {
+            announcement.addrs.pop();
         }
     }
+    SignedAnnouncement::sign(announcement, key).expect("name and agent were checked before")
+}
+
+fn fits(announcement: &PeerAnnouncement) -> bool {
+    let body = announcement.encode_body();
+    body.is_ok_and(|body| Signature::LENGTH + body.len() <= limits::MAX_SIGNED_LEN)
 }
