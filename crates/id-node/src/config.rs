@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use id_proto::{
-    Network,
+    Network, PeerAnnouncement,
     iroh_base::{EndpointAddr, TransportAddr},
     limits::MAX_ADDRS,
 };
@@ -109,7 +109,9 @@ impl AnnounceAddrs {
             },
             (Self::Auto, _) => false,
         };
-        let mut selected: Vec<_> = addr.addrs.iter().filter(wanted).cloned().collect();
+        let sendable = |addr: &&TransportAddr| PeerAnnouncement::can_hold(addr);
+        let mut selected: Vec<_> =
+            addr.addrs.iter().filter(wanted).filter(sendable).cloned().collect();
         selected.sort_by_key(usefulness);
         selected.truncate(MAX_ADDRS);
         selected

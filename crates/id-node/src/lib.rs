@@ -18,6 +18,7 @@ pub mod membership;
 mod actor;
 mod clock;
 mod node;
+mod observer;
 mod service;
 mod topic;
 
@@ -25,3 +26,4 @@ pub use config::{AnnounceAddrs, NodeConfig, Role};
 pub use id_client;
 pub use iroh;
 pub use node::{Node, NodeError};
+pub use observer::Observer;

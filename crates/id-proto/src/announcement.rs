@@ -47,6 +47,11 @@ pub struct PeerAnnouncement {
 }
 
 impl PeerAnnouncement {
+    /// Whether an announcement can hold `addr` at all: of a known kind, and not too long.
+    pub fn can_hold(addr: &TransportAddr) -> bool {
+        wire::encode_addr(addr).is_some()
+    }
+
     /// The author's id with the announced addresses: what an endpoint can dial.
     pub fn endpoint_addr(&self) -> EndpointAddr {
         EndpointAddr::from_parts(self.node_id, self.addrs.iter().cloned())
