@@ -6,6 +6,8 @@ mod frontier;
 mod limits;
 mod report;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;

@@ -199,6 +199,11 @@ impl MemoryNetwork {
         lock(&self.log).max_open
     }
 
+    /// How many are being asked now.
+    pub fn n_being_asked(&self) -> usize {
+        lock(&self.log).n_open
+    }
+
     fn node_mut(&mut self, i: usize) -> &mut Node {
         Arc::make_mut(&mut self.nodes[i])
     }
@@ -368,7 +373,7 @@ fn find(item: &[u8], what: &[u8]) -> usize {
 }
 
 /// The key of peer `i`.
-fn secret_key(i: u64) -> SecretKey {
+pub(crate) fn secret_key(i: u64) -> SecretKey {
     let mut bytes = [7; 32];
     bytes[..8].copy_from_slice(&i.to_le_bytes());
     SecretKey::from_bytes(&bytes)
@@ -393,7 +398,10 @@ fn sign(announcement: &PeerAnnouncement, key: &SecretKey) -> SignedAnnouncement 
     SignedAnnouncement::sign(announcement.clone(), key).expect("its own key, in bounds")
 }
 
-fn entry(announcement: &SignedAnnouncement, source: Source) -> PeerEntry<SignedAnnouncement> {
+pub(crate) fn entry(
+    announcement: &SignedAnnouncement,
+    source: Source,
+) -> PeerEntry<SignedAnnouncement> {
     let age = if source == Source::Own { Duration::ZERO } else { AGE };
     PeerEntry { announcement: announcement.clone(), age, source, verified_age: None }
 }
@@ -402,7 +410,7 @@ fn fail(kind: FailKind, message: &str) -> BoxStream<'static, Result<Reply, AskEr
     stream::once(future::err(AskError::new(kind, message))).boxed()
 }
 
-fn random_edges(n: usize, degree: usize, seed: u64) -> Vec<(usize, usize)> {
+pub(crate) fn random_edges(n: usize, degree: usize, seed: u64) -> Vec<(usize, usize)> {
     let mut random = Random(seed);
     let from = (0..n).flat_map(|from| std::iter::repeat_n(from, degree));
     from.map(|from| (from, random.below(n))).filter(|(from, to)| from != to).collect()

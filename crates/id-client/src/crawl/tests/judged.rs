@@ -1,0 +1,162 @@
+//! What a crawl believes.
+
+use std::time::Duration;
+
+use id_proto::{PeerAnnouncement, SignedAnnouncement, Source, iroh_base::PublicKey};
+
+use super::*;
+use crate::{
+    FailKind, MAX_FORGED, RejectReason,
+    memory::{self, Behaviour, Lie},
+};
+
+fn reason(lie: Lie) -> RejectReason {
+    match lie {
+        Lie::Forged | Lie::Altered => RejectReason::BadSignature,
+        Lie::OtherNetwork => RejectReason::OtherNetwork,
+        Lie::FutureDated => RejectReason::FutureDated,
+        Lie::Expired => RejectReason::Expired,
+        Lie::Malformed | Lie::Oversized => RejectReason::Malformed,
+        Lie::UnknownVersion => RejectReason::UnknownVersion,
+    }
+}
+
+/// Peer `i`'s announcement, changed and signed anew.
+fn announced(
+    network: &MemoryNetwork,
+    i: usize,
+    change: impl FnOnce(&mut PeerAnnouncement),
+) -> SignedAnnouncement {
+    let mut announcement = network.announcement(i).statement().clone();
+    change(&mut announcement);
+    SignedAnnouncement::sign(announcement, &memory::secret_key(i as u64)).unwrap()
+}
+
+fn item(announcement: &SignedAnnouncement) -> Vec<u8> {
+    memory::entry(announcement, Source::Gossip).encode()
+}
+
+#[tokio::test]
+async fn each_lie_is_counted_by_its_reason_and_enters_nothing() {
+    for lie in Lie::ALL {
+        let network = MemoryNetwork::star(3).with_lie(1, *lie);
+        let report = crawl(&network, unlimited()).await;
+        assert_eq!(report.summary().answered, 3, "{lie:?}");
+        let expected = BTreeMap::from([(reason(*lie), 1)]);
+        assert_eq!(peer(&network, &report, 1).rejected, expected, "{lie:?}");
+        assert!(peer(&network, &report, 0).rejected.is_empty(), "{lie:?}");
+    }
+}
+
+#[tokio::test]
+async fn one_bad_entry_spoils_no_other() {
+    let network = Lie::ALL.iter().fold(MemoryNetwork::line(1), |net, lie| net.with_lie(0, *lie));
+    let stranger = memory::secret_key(77);
+    let honest = PeerAnnouncement {
+        node_id: stranger.public(),
+        ..network.announcement(0).statement().clone()
+    };
+    let honest = SignedAnnouncement::sign(honest, &stranger).unwrap();
+    let report = crawl(&network.with_item(0, item(&honest)), unlimited()).await;
+    let ids: Vec<PublicKey> = report.peers.iter().map(|peer| peer.node_id).collect();
+    assert!(report.peers.len() == 2 && ids.contains(&stranger.public()));
+}
+
+#[tokio::test]
+async fn the_newest_of_contradicting_announcements_holds_in_whatever_order() {
+    let network = MemoryNetwork::new(4, [(0, 1), (0, 2), (0, 3)]);
+    let newer = announced(&network, 3, |a| {
+        a.seq += 1;
+        a.name = Some("new".into());
+    });
+    let older = announced(&network, 3, |a| {
+        a.seq -= 1;
+        a.name = Some("old".into());
+    });
+    for (first, second) in [(&newer, &older), (&older, &newer)] {
+        let network = network.clone().with_item(1, item(first)).with_item(2, item(second));
+        let network = network.with(3, Behaviour::Refuses);
+        let report = crawl(&network, unlimited()).await;
+        assert_eq!(peer(&network, &report, 3).announcement.as_ref(), Some(&newer));
+        assert_eq!(peer(&network, &report, 3).via.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_announcement_that_is_forged_changes_nothing() {
+    let network = MemoryNetwork::new(3, [(0, 1), (0, 2)]);
+    let newer = announced(&network, 2, |a| {
+        a.seq += 1;
+        a.name = Some("forged".into());
+    });
+    let mut forged = item(&newer);
+    forged[10] ^= 1;
+    let network = network.with_item(1, forged).with(2, Behaviour::Refuses);
+    let report = crawl(&network, unlimited()).await;
+    assert_eq!(peer(&network, &report, 2).announcement.as_ref(), Some(network.announcement(2)));
+    assert_eq!(peer(&network, &report, 1).rejected[&RejectReason::BadSignature], 1);
+}
+
+#[tokio::test]
+async fn of_two_announcements_with_one_number_the_first_stays() {
+    let network = MemoryNetwork::new(3, [(0, 1), (0, 2)]);
+    let twin = announced(&network, 2, |a| a.name = Some("twin".into()));
+    let network = network.with_item(1, item(&twin)).with(2, Behaviour::Refuses);
+    let report = crawl(&network, unlimited()).await;
+    assert_eq!(peer(&network, &report, 2).announcement.as_ref(), Some(network.announcement(2)));
+}
+
+#[tokio::test]
+async fn the_smallest_age_holds() {
+    let network = MemoryNetwork::new(3, [(0, 1), (0, 2)]).with(2, Behaviour::Refuses);
+    let mut entry = memory::entry(network.announcement(2), Source::Gossip);
+    entry.age = Duration::from_millis(20);
+    let report = crawl(&network.clone().with_item(1, entry.encode()), unlimited()).await;
+    assert_eq!(peer(&network, &report, 2).age, Some(Duration::from_millis(20)));
+}
+
+#[tokio::test]
+async fn a_clock_a_little_ahead_and_one_a_little_behind_are_believed() {
+    let network = MemoryNetwork::line(1);
+    for shift in [-300_i64, 290] {
+        let stranger = memory::secret_key(78);
+        let mut shifted = network.announcement(0).statement().clone();
+        shifted.node_id = stranger.public();
+        shifted.timestamp_secs = shifted.timestamp_secs.saturating_add_signed(shift);
+        let shifted = SignedAnnouncement::sign(shifted, &stranger).unwrap();
+        let report = crawl(&network.clone().with_item(0, item(&shifted)), unlimited()).await;
+        assert_eq!(report.peers.len(), 2, "{shift}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_peer_told_before_it_hung_up_stays() {
+    let network = MemoryNetwork::star(10).with_page_len(3).with(0, Behaviour::HangsUpAfter(2));
+    let report = crawl(&network, depth(0.into())).await;
+    assert_eq!(known(&network, &report), BTreeSet::from([0, 1, 2, 3, 4, 5]));
+    let PeerStatus::Failed { kind, .. } = peer(&network, &report, 0).status else {
+        panic!("the seed hung up");
+    };
+    assert_eq!(kind, FailKind::Lost);
+}
+
+#[tokio::test]
+async fn a_table_on_many_pages_is_read_to_the_end() {
+    let network = MemoryNetwork::star(100).with_page_len(7);
+    assert_eq!(crawl(&network, depth(0.into())).await.summary().known, 100);
+    let network = MemoryNetwork::star(1000);
+    assert_eq!(crawl(&network, depth(0.into())).await.summary().known, 1000);
+}
+
+#[tokio::test]
+async fn a_forger_is_not_heard_out() {
+    let liar = MemoryNetwork::star(3).with_page_len(100);
+    let liar = (0..2 * MAX_FORGED).fold(liar, |network, _| network.with_lie(1, Lie::Malformed));
+    let report = crawl(&liar, unlimited()).await;
+    let PeerStatus::Failed { kind, .. } = peer(&liar, &report, 1).status else {
+        panic!("the forger was heard out");
+    };
+    assert_eq!(kind, FailKind::Protocol);
+    assert_eq!(peer(&liar, &report, 1).rejected[&RejectReason::Malformed], MAX_FORGED + 1);
+    assert_eq!(report.summary().answered, 2);
+}
