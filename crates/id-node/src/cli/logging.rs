@@ -9,9 +9,11 @@ use super::{Settings, args::LogFormat};
 /// Installs the logger of this process. `RUST_LOG` beats `-v`.
 pub(crate) fn install(settings: &Settings) {
     let by_flag = match settings.verbose {
-        // Below errors, the stack tells of every peer that goes; that is not the operator's trouble.
-        0 => "warn,id_node=warn,iroh=error,iroh_gossip=error,noq=error,mainline=error",
-        1 => "warn,id_node=info,iroh=error,iroh_gossip=error",
+        // The stack warns of every peer that goes; that is not the operator's trouble.
+        0 => "warn,id_node=warn,distributed_topic_tracker=error,mainline=error,\
+              iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off",
+        // The last one calls it an error when the endpoint closes as it was told to.
+        1 => "warn,id_node=info,iroh=error,iroh_gossip=error,iroh::socket::transports::relay=off",
         2 => "info,id_node=debug,id_client=debug",
         _ => "debug",
     };
