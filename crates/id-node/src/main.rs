@@ -2,7 +2,7 @@
 
 mod cli;
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -12,6 +12,7 @@ use id_node::{
     endpoint::{self, EndpointOptions},
 };
 use iroh::Endpoint;
+use tokio::time::timeout;
 
 use crate::cli::{Args, Settings, logging, signals::Signals};
 
@@ -43,20 +44,29 @@ async fn run(settings: Settings) -> Result<()> {
         EndpointOptions { secret_key, bind: settings.bind, relay: settings.relay.clone() };
     let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
 
-    let served = serve(endpoint.clone(), &settings, data_dir.clone(), signals).await;
-    endpoint.close().await;
-    if let Some(dir) = data_dir {
-        dir.remove_runtime_file()?;
+    let stopped = serve(endpoint.clone(), &settings, data_dir, signals).await;
+    match stopped {
+        // Whoever asks twice doesn't want to wait for peers to acknowledge anything.
+        Ok(Stopped::AtOnce) => drop(timeout(Duration::from_millis(50), endpoint.close()).await),
+        _ => endpoint.close().await,
     }
-    served
+    stopped.map(|_| ())
+}
+
+/// How a node was ended.
+enum Stopped {
+    /// With a goodbye to its peers.
+    Gracefully,
+    /// By a second signal.
+    AtOnce,
 }
 
 async fn serve(
     endpoint: Endpoint,
     settings: &Settings,
     data_dir: Option<Arc<DataDir>>,
-    mut signals: Signals,
-) -> Result<()> {
+    signals: Signals,
+) -> Result<Stopped> {
     let config = NodeConfig {
         name: settings.name.clone(),
         bootstrap: settings.bootstrap.clone(),
@@ -68,17 +78,29 @@ async fn serve(
         ..NodeConfig::new(settings.network.clone())
     };
     let node = Node::spawn(endpoint, config).await?;
-    if let Some(dir) = data_dir {
-        dir.write_runtime_file(&runtime_file(&node))?;
-    }
-    print_startup(&node, settings)?;
+    let Some(dir) = data_dir else {
+        return serve_until_stopped(node, settings, signals).await;
+    };
+    dir.write_runtime_file(&runtime_file(&node))?;
+    let stopped = serve_until_stopped(node, settings, signals).await;
+    dir.remove_runtime_file()?;
+    stopped
+}
 
+async fn serve_until_stopped(
+    node: Node,
+    settings: &Settings,
+    mut signals: Signals,
+) -> Result<Stopped> {
+    print_startup(&node, settings)?;
     signals.stop().await;
     tokio::select! {
-        () = node.shutdown() => {}
-        () = signals.stop() => tracing::warn!("told twice to stop, leaving without a goodbye"),
+        () = node.shutdown() => Ok(Stopped::Gracefully),
+        () = signals.stop() => {
+            tracing::warn!("told twice to stop, leaving without a goodbye");
+            Ok(Stopped::AtOnce)
+        }
     }
-    Ok(())
 }
 
 fn print_startup(node: &Node, settings: &Settings) -> Result<()> {
