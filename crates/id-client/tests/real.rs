@@ -1,0 +1,418 @@
+//! Over real connections: what honest peers give, and what hostile ones can't do.
+
+mod server;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, TryStreamExt};
+use id_client::{
+    AskError, Client, CrawlReport, Crawler, Depth, FailKind, Limits, MAX_ENTRIES, PathKind,
+    RejectReason, StopReason,
+    id_proto::{
+        ErrorCode, MetaResponse, Network, PeersPage, Source, iroh_base::PublicKey,
+        limits::MAX_RESPONSE_LEN,
+    },
+    iroh::{EndpointAddr, SecretKey},
+};
+use server::{End, Script, Server, bind, frame, page};
+
+/// Long enough for loopback on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For peers that never answer.
+const IMPATIENCE: Duration = Duration::from_millis(300);
+
+/// Runs `test` with a client, and closes the client's endpoint whatever comes of it.
+async fn with_client<T>(timeout: Duration, test: impl AsyncFnOnce(Client) -> T) -> T {
+    let endpoint = bind(None).await;
+    let outcome = test(Client::new(endpoint.clone()).with_timeout(timeout)).await;
+    endpoint.close().await;
+    outcome
+}
+
+/// What becomes of a question to a server that answers by `script`.
+async fn whoami_of(script: Script) -> Result<id_client::Whoami, AskError> {
+    let server = Server::scripted(script).await;
+    let answer = with_client(IMPATIENCE, async |client| client.whoami(server.addr()).await).await;
+    server.close().await;
+    answer
+}
+
+/// Every page, or how many came before which error.
+async fn pages_of(script: Script, max_entries: u32) -> (Vec<PeersPage>, Option<FailKind>) {
+    let server = Server::scripted(script).await;
+    let outcome = with_client(IMPATIENCE, async |client| {
+        let session = client.connect(server.addr()).await.expect("the server accepts");
+        let (mut pages, mut failure) = (Vec::new(), None);
+        let mut answer = Box::pin(session.list_peers(max_entries));
+        while let Some(page) = answer.next().await {
+            match page {
+                Ok(page) => pages.push(page),
+                Err(error) => failure = Some(error.kind),
+            }
+        }
+        (pages, failure)
+    });
+    let outcome = outcome.await;
+    server.close().await;
+    outcome
+}
+
+async fn connect_error(addr: EndpointAddr, timeout: Duration) -> AskError {
+    with_client(timeout, async |client| client.whoami(addr).await.unwrap_err()).await
+}
+
+/// Servers whose tables are what `edges` says.
+async fn network(n: usize, edges: &[(usize, usize)]) -> Vec<Server> {
+    let mut servers = Vec::new();
+    for _ in 0..n {
+        servers.push(Server::honest(Network::public()).await);
+    }
+    for (from, to) in edges {
+        let entry = servers[*to].entry(Source::Gossip);
+        servers[*from].learn(entry);
+    }
+    servers
+}
+
+async fn crawl(servers: &[Server], limits: Limits) -> CrawlReport {
+    let endpoint = bind(None).await;
+    let crawler = Crawler::builder(endpoint.clone()).seeds([servers[0].addr()]).limits(limits);
+    let report = crawler.start().run().await;
+    endpoint.close().await;
+    report
+}
+
+async fn close_all(servers: Vec<Server>) {
+    futures::future::join_all(servers.into_iter().map(Server::close)).await;
+}
+
+fn somebody() -> PublicKey {
+    SecretKey::from_bytes(&[9; 32]).public()
+}
+
+#[tokio::test]
+async fn whoami_tells_who_answers() {
+    let server = Server::honest(Network::public()).await;
+    let whoami = with_client(PATIENCE, async |client| client.whoami(server.addr()).await).await;
+    let whoami = whoami.unwrap();
+    assert_eq!(whoami.protocol_versions, [1]);
+    let about = whoami.about.unwrap();
+    assert_eq!((about.node_id, about.table_size), (server.id(), 0));
+    assert_eq!(about.announcement, server.announcement());
+    server.close().await;
+}
+
+#[tokio::test]
+async fn status_and_ping_answer_too() {
+    let server = Server::honest(Network::public()).await;
+    with_client(PATIENCE, async |client| {
+        assert_eq!(client.status(server.addr()).await.unwrap().table_size, 0);
+        let pong = client.ping(server.addr()).await.unwrap();
+        assert_eq!(pong.route.path, PathKind::Direct);
+        assert!(pong.route.rtt > Duration::ZERO && pong.route.rtt <= pong.elapsed);
+    })
+    .await;
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_table_is_a_stream_of_entries_with_the_responder_first() {
+    let servers = network(4, &[(0, 1), (0, 2), (0, 3)]).await;
+    let entries = with_client(PATIENCE, async |client| {
+        client.list_peers(servers[0].addr()).try_collect::<Vec<_>>().await
+    });
+    let entries = entries.await.unwrap();
+    let ids: Vec<_> = entries.iter().map(|entry| entry.announcement.node_id).collect();
+    let expected: Vec<_> = servers.iter().map(Server::id).collect();
+    assert_eq!(ids, expected);
+    assert_eq!(entries[0].source, Source::Own);
+    close_all(servers).await;
+}
+
+#[tokio::test]
+async fn several_questions_go_over_one_connection() {
+    let server = Server::honest(Network::public()).await;
+    with_client(PATIENCE, async |client| {
+        let session = client.connect(server.addr()).await.unwrap();
+        let (whoami, status) = futures::join!(session.whoami(), session.status());
+        whoami.unwrap();
+        status.unwrap();
+        assert_eq!(session.remote_id(), server.id());
+    })
+    .await;
+    assert_eq!(server.n_connections(), 1);
+    server.close().await;
+}
+
+#[tokio::test]
+async fn the_connection_closes_with_code_0_when_its_last_user_is_gone() {
+    let mut server = Server::honest(Network::public()).await;
+    with_client(PATIENCE, async |client| {
+        let session = client.connect(server.addr()).await.unwrap();
+        let pages = session.list_peers(10);
+        drop(session);
+        assert_eq!(pages.try_collect::<Vec<_>>().await.unwrap().len(), 1);
+        assert_eq!(server.next_close_code().await, Some(0));
+    })
+    .await;
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_private_network_tells_members_only() {
+    let network = Network::derive("ours", "secret").unwrap();
+    let server = Server::honest(network.clone()).await;
+    with_client(PATIENCE, async |client| {
+        assert!(client.whoami(server.addr()).await.unwrap().about.is_none());
+        assert_eq!(client.status(server.addr()).await.unwrap_err().kind, FailKind::NotMember);
+        let member = client.with_network(network);
+        assert!(member.whoami(server.addr()).await.unwrap().about.is_some());
+        let entries = member.list_peers(server.addr()).try_collect::<Vec<_>>().await;
+        assert_eq!(entries.unwrap().len(), 1);
+    })
+    .await;
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_crawl_of_tables_that_differ_gives_the_exact_sets() {
+    let servers = network(5, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)]).await;
+    for (max_depth, n_asked, n_known) in
+        [(0.into(), 1, 2), (1.into(), 2, 3), (2.into(), 3, 4), (Depth::Unlimited, 5, 5)]
+    {
+        let report = crawl(&servers, Limits { max_depth, ..Limits::default() }).await;
+        let known: BTreeSet<_> = report.peers.iter().map(|peer| peer.node_id).collect();
+        let expected: BTreeSet<_> = servers[..n_known].iter().map(Server::id).collect();
+        assert_eq!(known, expected, "{max_depth:?}");
+        assert_eq!(report.summary().answered, n_asked, "{max_depth:?}");
+        assert!(report.is_complete());
+    }
+    close_all(servers).await;
+}
+
+#[tokio::test]
+async fn a_crawl_says_how_each_peer_was_reached_and_who_failed() {
+    let mut servers = network(3, &[(0, 1), (0, 2)]).await;
+    let gone = servers.pop().unwrap();
+    let gone_id = gone.id();
+    gone.close().await;
+    let limits = Limits { ask_timeout: IMPATIENCE, ..Limits::default() };
+    let report = crawl(&servers, limits).await;
+    let by_id: BTreeMap<_, _> = report.peers.iter().map(|peer| (peer.node_id, peer)).collect();
+    assert_eq!(by_id[&servers[1].id()].path(), Some(PathKind::Direct));
+    assert_eq!(by_id[&gone_id].path(), None);
+    assert_eq!((report.summary().answered, report.summary().failed), (2, 1));
+    close_all(servers).await;
+}
+
+#[tokio::test]
+async fn a_crawl_counts_a_liars_entries_by_reason() {
+    let mut servers = network(2, &[(0, 1)]).await;
+    let mut forged = servers[0].entry(Source::Gossip);
+    forged[5] ^= 1;
+    servers[1].learn(forged);
+    servers[1].learn(vec![99]);
+    let report = crawl(&servers, Limits::default()).await;
+    let liar = report.peers.iter().find(|peer| peer.node_id == servers[1].id()).unwrap();
+    assert!(liar.rejected.contains_key(&RejectReason::UnknownVersion), "{:?}", liar.rejected);
+    assert_eq!(report.summary().known, 2);
+    close_all(servers).await;
+}
+
+#[tokio::test]
+async fn a_real_crawl_stops_at_its_cap_and_at_its_deadline() {
+    let servers = network(5, &[(0, 1), (0, 2), (0, 3), (0, 4)]).await;
+    let max_peers = 3.try_into().unwrap();
+    let report = crawl(&servers, Limits { max_peers, ..Limits::default() }).await;
+    assert_eq!(report.summary().known, 3);
+    assert_eq!(report.stopped_by, Some(StopReason::MaxPeers));
+    close_all(servers).await;
+
+    let silent = Server::scripted(Script::new([], End::Hang)).await;
+    let started = Instant::now();
+    let report = crawl(&[silent], Limits { timeout: IMPATIENCE, ..Limits::default() }).await;
+    assert!(started.elapsed() < IMPATIENCE * 2, "{:?}", started.elapsed());
+    assert_eq!(report.stopped_by, Some(StopReason::Timeout));
+}
+
+#[tokio::test]
+async fn without_an_address_there_is_nothing_to_dial() {
+    let error = connect_error(somebody().into(), PATIENCE).await;
+    assert_eq!(error.kind, FailKind::NoAddress, "{error}");
+    assert!(!error.message.contains('\n'), "{error}");
+}
+
+#[tokio::test]
+async fn somebody_else_at_the_address_is_a_failed_handshake() {
+    let server = Server::honest(Network::public()).await;
+    let addr = EndpointAddr::from_parts(somebody(), server.addr().addrs);
+    let error = connect_error(addr, PATIENCE).await;
+    assert_eq!(error.kind, FailKind::Handshake, "{error}");
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_speak_the_protocol_refuses() {
+    let other = Server::foreign().await;
+    let error = connect_error(other.addr(), PATIENCE).await;
+    assert_eq!(error.kind, FailKind::Refused, "{error}");
+    other.close().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_refuses_or_hangs_up_at_once_refuses() {
+    for server in [Server::refusing().await, Server::hanging_up().await] {
+        let error = connect_error(server.addr(), PATIENCE).await;
+        assert_eq!(error.kind, FailKind::Refused, "{error}");
+        server.close().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_a_timeout() {
+    let gone = bind(None).await;
+    let addr = gone.addr();
+    gone.close().await;
+    let error = connect_error(addr, IMPATIENCE).await;
+    assert_eq!(error.kind, FailKind::Timeout, "{error}");
+}
+
+#[tokio::test]
+async fn one_cannot_ask_oneself() {
+    let endpoint = bind(None).await;
+    let error = Client::new(endpoint.clone()).whoami(endpoint.addr()).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Refused, "{error}");
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn a_closed_endpoint_asks_nobody() {
+    let server = Server::honest(Network::public()).await;
+    let endpoint = bind(None).await;
+    endpoint.close().await;
+    let error = Client::new(endpoint).whoami(server.addr()).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Lost, "{error}");
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_never_answers_times_out() {
+    let started = Instant::now();
+    let error = whoami_of(Script::new([], End::Hang)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Timeout, "{error}");
+    assert!(started.elapsed() < IMPATIENCE * 3, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_claim_of_16_mib_is_too_large() {
+    // The length of 16 MiB, and then nothing: who believed it would wait for the rest.
+    let error = whoami_of(Script::raw(vec![0x80, 0x80, 0x80, 0x08], End::Hang)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::TooLarge, "{error}");
+}
+
+#[tokio::test]
+async fn a_response_a_byte_too_long_is_too_large() {
+    let too_long = frame(vec![0; MAX_RESPONSE_LEN + 1]);
+    let error = whoami_of(Script::raw(too_long, End::Finish)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::TooLarge, "{error}");
+}
+
+#[tokio::test]
+async fn a_response_of_a_later_release_is_unsupported() {
+    let error = whoami_of(Script::raw(frame(vec![99]), End::Finish)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Unsupported, "{error}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_response_are_a_fault_of_protocol() {
+    for bytes in [frame(vec![3, 200]), frame(vec![]), vec![0x80; 10]] {
+        let error = whoami_of(Script::raw(bytes.clone(), End::Finish)).await.unwrap_err();
+        assert_eq!(error.kind, FailKind::Protocol, "{bytes:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_another_question_is_a_fault_of_protocol() {
+    let page = MetaResponse::Peers(PeersPage::default());
+    let error = whoami_of(Script::new([page], End::Finish)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Protocol, "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_about_somebody_else_is_a_fault_of_protocol() {
+    let other = Server::honest(Network::public()).await;
+    let error = whoami_of(Script::new([other.whoami()], End::Finish)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Protocol, "{error}");
+    other.close().await;
+}
+
+#[tokio::test]
+async fn an_error_response_is_an_error_by_its_code() {
+    for (code, kind) in [
+        (ErrorCode::Unsupported, FailKind::Unsupported),
+        (ErrorCode::Busy, FailKind::Busy),
+        (ErrorCode::Internal, FailKind::Internal),
+        (ErrorCode::Other(99), FailKind::Internal),
+    ] {
+        let script = Script::new([MetaResponse::error(code, "why")], End::Finish);
+        let error = whoami_of(script).await.unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (kind, "why"));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_before_its_last_page_is_lost() {
+    for end in [End::Finish, End::Reset, End::Close] {
+        let script = Script::new([MetaResponse::Peers(page(2, true))], end);
+        let (pages, failure) = pages_of(script, 10).await;
+        // What is on its way when the peer resets or closes may be lost with it.
+        assert!(pages.len() <= 1, "{end:?}");
+        assert!(failure == Some(FailKind::Lost) || failure == Some(FailKind::Refused), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_inside_a_frame_is_lost() {
+    let mut bytes = frame(MetaResponse::Peers(page(2, false)).encode());
+    bytes.pop();
+    let error = whoami_of(Script::raw(bytes, End::Finish)).await.unwrap_err();
+    assert_eq!(error.kind, FailKind::Lost, "{error}");
+}
+
+#[tokio::test]
+async fn endless_pages_end_with_the_entries_that_were_asked_for() {
+    let (pages, failure) =
+        pages_of(Script::new([MetaResponse::Peers(page(3, true))], End::Repeat), 10).await;
+    let n_items: Vec<_> = pages.iter().map(|page| page.items().count()).collect();
+    assert_eq!((n_items, failure), (vec![3, 3, 3, 1], None));
+}
+
+#[tokio::test]
+async fn endless_empty_pages_are_a_fault_of_protocol() {
+    let (pages, failure) =
+        pages_of(Script::new([MetaResponse::Peers(page(0, true))], End::Repeat), 10).await;
+    assert_eq!((pages.len(), failure), (0, Some(FailKind::Protocol)));
+}
+
+#[tokio::test]
+async fn an_empty_table_is_an_answer() {
+    let (pages, failure) =
+        pages_of(Script::new([MetaResponse::Peers(page(0, false))], End::Finish), 10).await;
+    assert_eq!((pages.len(), failure), (1, None));
+}
+
+#[tokio::test]
+async fn endless_pages_do_not_outlast_a_crawl() {
+    let endless = Script::new([MetaResponse::Peers(page(3, true))], End::Repeat);
+    let server = Server::scripted(endless).await;
+    let limits = Limits { timeout: IMPATIENCE, ..Limits::default() };
+    let started = Instant::now();
+    let report = crawl(std::slice::from_ref(&server), limits).await;
+    assert!(started.elapsed() < IMPATIENCE * 2, "{:?}", started.elapsed());
+    let n_rejected = report.peers[0].rejected[&RejectReason::UnknownVersion];
+    assert!(n_rejected <= MAX_ENTRIES.into(), "{n_rejected}");
+    server.close().await;
+}
