@@ -80,7 +80,7 @@ fn read_config(path: &Path) -> Result<Options> {
     let text = fs::read_to_string(path).with_context(|| format!("--config {shown}"))?;
     toml::from_str(&text).map_err(|error| {
         // The error quotes the line; one that holds the secret must not be quoted.
-        let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+        let line = 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count());
         anyhow::anyhow!("--config {shown}, line {line}: {}", error.message())
     })
 }
