@@ -1,2 +1,56 @@
-//! todo
-fn main() {}
+//! `id-cli`: lists, asks and crawls id nodes.
+//!
+//! Arguments ([`cli`]) become settings once ([`settings`]); a command ([`commands`]) does its work
+//! with the libraries below, and renders one model ([`output`]). stdout is data, stderr is talk
+//! ([`talk`]), and the exit code is decided in one place ([`exit`]).
+
+mod cli;
+mod commands;
+mod exit;
+mod interrupt;
+mod output;
+mod progress;
+mod sanitize;
+mod settings;
+mod source;
+mod talk;
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::{cli::Cli, exit::Exit};
+
+/// How long the end waits for what can't be cancelled, such as a name lookup of the system's.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(100);
+
+fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(usage) => explain(&usage),
+    };
+    exit.into()
+}
+
+fn run(cli: Cli) -> Exit {
+    talk::init_logs(cli.verbose);
+    perform(cli).unwrap_or_else(|error| {
+        talk::error(&error);
+        Exit::of(&error)
+    })
+}
+
+fn perform(cli: Cli) -> Result<Exit> {
+    let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
+    let outcome = runtime.block_on(commands::run(cli.command));
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    outcome
+}
+
+/// Prints a usage error, or the help or version that was asked for.
+fn explain(usage: &clap::Error) -> Exit {
+    // Nobody may be reading; the exit code says it too.
+    let _ = usage.print();
+    if usage.use_stderr() { Exit::Usage } else { Exit::Ok }
+}

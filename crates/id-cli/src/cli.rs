@@ -1,0 +1,276 @@
+//! Arguments as they are given. [`crate::settings`] makes sense of them, once.
+
+use std::{num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{ArgAction, Args, Parser, Subcommand, builder::RangedI64ValueParser};
+use clap_complete::Shell;
+use id_client::id_proto::{ParsePeerError, PeerRef};
+use id_node::endpoint::Relay;
+
+use crate::{output::Format, progress::ProgressMode};
+
+const AFTER_HELP: &str = "\
+NODE and PEER are a node id, a node id with addresses (id@ip:port[,ip:port]), or a ticket.
+A flag beats its environment variable. docs/operations.md tells the rest.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 condition unmet, 4 stopped early (what there was is
+printed), 5 no source could be reached, 130 interrupted (what there was is printed).";
+
+const PEERS_EXAMPLES: &str = "\
+Examples:
+  id-cli peers                                 whom does this machine's node know?
+  id-cli peers --depth -1                      … and whom do they, and so on?
+  id-cli peers idticket… --json | jq .summary
+  id-cli peers --format tsv | cut -f1          node ids only
+  id-cli peers --min-peers 5 --format tsv >/dev/null || echo 'too few'
+  id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
+
+The table is for eyes; scripts use tsv, json or jsonl.";
+
+const PING_EXAMPLES: &str = "\
+Examples:
+  id-cli ping idticket…
+  id-cli ping -c 3 9f86…@192.0.2.7:4433";
+
+/// Lists, asks and crawls id nodes.
+#[derive(Debug, Parser)]
+#[command(name = "id-cli", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Log more; twice and thrice for debugging
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the peers that nodes know
+    Peers(PeersArgs),
+    /// Ask a node who it is and how it is doing
+    #[command(visible_alias = "whoami")]
+    Status(StatusArgs),
+    /// Find out whether a node is there, and how it is reached
+    Ping(PingArgs),
+    /// Print a script that completes this program's arguments
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `peers`.
+#[derive(Debug, Args)]
+#[command(after_help = PEERS_EXAMPLES)]
+pub(crate) struct PeersArgs {
+    /// Node to start from [default: the one that runs on this machine]
+    pub(crate) node: Option<PeerRef>,
+
+    /// Ask nodes for the peers that they know [default, if there is a node to ask]
+    #[arg(long, conflicts_with = "gossip")]
+    pub(crate) rpc: bool,
+
+    /// Listen in the topic for nodes that announce themselves, without announcing anything
+    #[arg(long)]
+    pub(crate) gossip: bool,
+
+    /// How many hops from the first nodes to ask on; 0 asks only those, -1 goes on until nothing is
+    /// new
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true,
+          value_parser = RangedI64ValueParser::<i32>::new().range(-1..))]
+    pub(crate) depth: i32,
+
+    /// Stop when so many peers are known
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) max_peers: NonZeroUsize,
+
+    /// Stop after this time, in seconds: the whole crawl, not each question
+    #[arg(long, value_name = "SECS", default_value = "30", value_parser = parse_secs)]
+    pub(crate) timeout: Duration,
+
+    /// How many peers to ask at the same time
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub(crate) concurrency: NonZeroUsize,
+
+    /// More peers to start from
+    #[arg(long, value_name = "PEER,…", env = "ID_CLI_BOOTSTRAP")]
+    pub(crate) bootstrap: Vec<PeerList>,
+
+    /// End with exit code 3 if fewer peers are known in the end
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) min_peers: usize,
+
+    /// How to print the peers
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+
+    /// What to say on stderr meanwhile
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = ProgressMode::Auto)]
+    pub(crate) progress: ProgressMode,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Node to ask [default: the one that runs on this machine]
+    pub(crate) node: Option<PeerRef>,
+
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// How long the node may take to answer, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = parse_secs)]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+/// Arguments of `ping`.
+#[derive(Debug, Args)]
+#[command(after_help = PING_EXAMPLES)]
+pub(crate) struct PingArgs {
+    /// Node to ping [default: the one that runs on this machine]
+    pub(crate) node: Option<PeerRef>,
+
+    /// How often; each time a new connection is made
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    pub(crate) count: NonZeroUsize,
+
+    /// How long each ping may take, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = parse_secs)]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// For which shell
+    pub(crate) shell: Shell,
+}
+
+/// Arguments that say in which network to look, and how to reach it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// The network's topic [default: the ticket's, if it invites, else id-peer-discovery-v1]
+    #[arg(long, value_name = "NAME", env = "ID_CLI_TOPIC")]
+    pub(crate) topic: Option<String>,
+
+    /// The network's secret. Everybody on this machine can read a command line: better use the file
+    /// or the variable [env: ID_CLI_TOPIC_SECRET]
+    #[arg(long, value_name = "SECRET", conflicts_with = "topic_secret_file")]
+    pub(crate) topic_secret: Option<String>,
+
+    /// Read the network's secret from this file [env: ID_CLI_TOPIC_SECRET_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) topic_secret_file: Option<PathBuf>,
+
+    /// Relays: disabled (contact no third party), default (n0's relays and lookup services), or at
+    /// most 4 URLs [default: default on the public network, disabled on a private one] [env:
+    /// ID_CLI_RELAY]
+    #[arg(long, value_name = "disabled|default|URL,…", conflicts_with = "no_relay")]
+    pub(crate) relay: Option<Relay>,
+
+    /// The same as --relay disabled
+    #[arg(long)]
+    pub(crate) no_relay: bool,
+
+    /// Data directory of this machine's node [default: $STATE_DIRECTORY, else the user's]
+    #[arg(long, value_name = "DIR", env = "ID_CLI_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// Peers, separated by commas.
+#[derive(Debug, Clone)]
+pub(crate) struct PeerList(pub(crate) Vec<PeerRef>);
+
+impl FromStr for PeerList {
+    type Err = ParsePeerError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        PeerRef::parse_list(s).map(Self)
+    }
+}
+
+fn parse_secs(text: &str) -> Result<Duration, String> {
+    let secs: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
+    let duration = Duration::try_from_secs_f64(secs).ok().filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "more than 0 seconds are expected".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use id_client::id_proto::DEFAULT_TOPIC;
+
+    use super::*;
+
+    fn peers(args: &[&str]) -> Result<PeersArgs, clap::Error> {
+        let command_line = ["id-cli", "peers"].iter().chain(args);
+        match Cli::try_parse_from(command_line)?.command {
+            Command::Peers(args) => Ok(args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_the_default_topic() {
+        let help = Cli::command().find_subcommand_mut("peers").unwrap().render_long_help();
+        assert!(help.to_string().contains(DEFAULT_TOPIC));
+    }
+
+    #[test]
+    fn help_and_usage_errors_show_no_secret() {
+        let error = peers(&["--topic-secret", "hunter2", "--depth", "x"]).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn depth_is_a_number_of_hops_or_minus_one() {
+        assert_eq!(peers(&[]).unwrap().depth, 1);
+        assert_eq!(peers(&["--depth", "0"]).unwrap().depth, 0);
+        assert_eq!(peers(&["--depth", "-1"]).unwrap().depth, -1);
+        assert_eq!(peers(&["--depth=-1"]).unwrap().depth, -1);
+        for wrong in ["-2", "1.5", "", "all", "3000000000"] {
+            assert!(peers(&["--depth", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn time_is_positive_and_may_be_a_fraction() {
+        assert_eq!(peers(&["--timeout", "2.5"]).unwrap().timeout, Duration::from_millis(2500));
+        for wrong in ["0", "-1", "nan", "inf", "1e300", "soon", ""] {
+            assert!(peers(&["--timeout", wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_peers_and_no_concurrency_make_no_sense() {
+        assert!(peers(&["--max-peers", "0"]).is_err());
+        assert!(peers(&["--concurrency", "0"]).is_err());
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        assert!(peers(&["--rpc", "--gossip"]).is_err());
+        assert!(peers(&["--json", "--format", "tsv"]).is_err());
+        assert!(peers(&["--relay", "default", "--no-relay"]).is_err());
+        assert!(peers(&["--topic-secret", "a", "--topic-secret-file", "b"]).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! `peers`: the peers that nodes know, or that announce themselves.
+
+mod gossip;
+mod rpc;
+mod verdict;
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+use id_client::iroh::Endpoint;
+
+use crate::{
+    cli::PeersArgs,
+    commands::with_endpoint,
+    exit::Exit,
+    interrupt::Interrupt,
+    output::{
+        Printer,
+        model::{Document, Header},
+    },
+    progress::Progress,
+    settings::PeersSettings,
+    source::Source,
+};
+
+pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
+    let settings = PeersSettings::new(args)?;
+    let interrupt = Interrupt::listen()?;
+    let header = Header::new(&settings.network, SystemTime::now());
+    with_endpoint(settings.relay.clone(), async |endpoint| {
+        let mut search = Search {
+            printer: Printer::start(settings.format, &header)?,
+            progress: Progress::start(settings.progress),
+            settings: &settings,
+            endpoint,
+            interrupt,
+        };
+        let outcome = match &settings.source {
+            Source::Rpc(seeds) => search.crawl(header, seeds).await,
+            Source::Gossip(bootstrap) => search.listen(header, bootstrap).await?,
+        };
+        // Progress is cleared before data is printed, and from here on Ctrl-C ends the program.
+        let Search { printer, .. } = search;
+        printer.finish(&outcome.document)?;
+        Ok(verdict::pronounce(&outcome, &settings))
+    })
+    .await
+}
+
+/// What a search for peers works with. `rpc` and `gossip` are the two ways to search.
+struct Search<'a> {
+    settings: &'a PeersSettings,
+    endpoint: Endpoint,
+    interrupt: Interrupt,
+    progress: Progress,
+    printer: Printer,
+}
+
+/// What came of a search.
+#[derive(Debug)]
+struct Outcome {
+    document: Document,
+    reached: Reached,
+}
+
+/// Whether anybody was there to tell of peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    Somebody,
+    Nobody,
+}

@@ -1,0 +1,68 @@
+//! Listening in the topic, without announcing anything.
+
+use std::{pin::pin, time::Duration};
+
+use anyhow::{Context, Result};
+use id_client::{StopReason, id_proto::iroh_base::EndpointAddr};
+use id_node::{Observer, endpoint::Relay};
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::{Outcome, Reached, Search};
+use crate::output::model::{Document, Header, Heard};
+
+/// How often we look whether there are more peers than wanted, and show how many there are.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Search<'_> {
+    /// Listens until nobody new announces itself, a limit is met or the user has had enough. With
+    /// `--min-peers`, goes on until so many are known.
+    pub(super) async fn listen(
+        &mut self,
+        header: Header,
+        bootstrap: &[EndpointAddr],
+    ) -> Result<Outcome> {
+        let (settings, started) = (self.settings, Instant::now());
+        let observer = Observer::join(
+            self.endpoint.clone(),
+            settings.network.clone(),
+            bootstrap.to_vec(),
+            self.may_use_dht(bootstrap),
+        );
+        let observer = observer.await.context("can't join the topic")?;
+        let stopped_by = self.hear(&observer, started + settings.limits.timeout).await;
+        let mut entries = observer.entries();
+        entries.truncate(settings.limits.max_peers.get());
+        let heard =
+            Heard { entries, stopped_by, duration: started.elapsed(), limits: &settings.limits };
+        let reached = if heard.entries.is_empty() { Reached::Nobody } else { Reached::Somebody };
+        Ok(Outcome { document: Document::of_gossip(header, &heard), reached })
+    }
+
+    /// Waits, and says why it didn't wait to the end.
+    async fn hear(&mut self, observer: &Observer, deadline: Instant) -> Option<StopReason> {
+        let max_peers = self.settings.limits.max_peers.get();
+        let mut settled = pin!(observer.settled());
+        let mut looks = interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                () = &mut settled => match observer.entries().len() {
+                    n if n > max_peers => return Some(StopReason::MaxPeers),
+                    n if n >= self.settings.min_peers => return None,
+                    _ => settled.set(observer.settled()),
+                },
+                _ = looks.tick() => match observer.entries().len() {
+                    n if n > max_peers => return Some(StopReason::MaxPeers),
+                    n => self.progress.on_known(n),
+                },
+                () = sleep_until(deadline) => return Some(StopReason::Timeout),
+                () = self.interrupt.asked() => return Some(StopReason::Interrupted),
+                () = self.progress.tick() => {}
+            }
+        }
+    }
+
+    /// The DHT is the only way in if nobody is named, and a third party if somebody is.
+    fn may_use_dht(&self, bootstrap: &[EndpointAddr]) -> bool {
+        bootstrap.is_empty() || self.settings.relay != Relay::Disabled
+    }
+}

@@ -1,0 +1,163 @@
+//! One JSON document, described by `docs/peers.schema.json`.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::{output::model::Document, sanitize};
+
+pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+    pretty(document, out)
+}
+
+/// Writes `value` over several lines.
+pub(crate) fn pretty(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    let encoded = serde_json::to_string_pretty(value)?;
+    writeln!(out, "{}", sanitize::json(&encoded))
+}
+
+/// Writes `value` on one line.
+pub(crate) fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    let encoded = serde_json::to_string(value)?;
+    writeln!(out, "{}", sanitize::json(&encoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use crate::output::{Format, samples};
+
+    const SCHEMA: &str = include_str!("../../../../docs/peers.schema.json");
+
+    fn schema() -> Value {
+        serde_json::from_str(SCHEMA).unwrap()
+    }
+
+    fn faults(schema: &Value, instance: &Value) -> Vec<String> {
+        let validator = jsonschema::draft202012::new(schema).unwrap();
+        let faults = validator.iter_errors(instance);
+        faults.map(|fault| format!("{}: {fault}", fault.instance_path())).collect()
+    }
+
+    /// The schema, allowing nothing that it doesn't name: new fields have to be documented.
+    fn closed(mut schema: Value) -> Value {
+        close(&mut schema);
+        schema
+    }
+
+    fn close(schema: &mut Value) {
+        match schema {
+            Value::Object(fields) => {
+                fields.values_mut().for_each(close);
+                if fields.get("type") == Some(&"object".into()) && fields.contains_key("properties")
+                {
+                    fields.insert("additionalProperties".to_owned(), false.into());
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(close),
+            _ => {}
+        }
+    }
+
+    fn documents() -> Vec<(&'static str, Value)> {
+        let parse =
+            |document| serde_json::from_str(&samples::rendered(Format::Json, document)).unwrap();
+        samples::all().iter().map(|(name, document)| (*name, parse(document))).collect()
+    }
+
+    #[test]
+    fn every_document_is_as_the_schema_says() {
+        for (name, document) in documents() {
+            assert_eq!(faults(&schema(), &document), [""; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn every_field_is_in_the_schema() {
+        let closed = closed(schema());
+        for (name, document) in documents() {
+            assert_eq!(faults(&closed, &document), [""; 0], "{name}");
+        }
+    }
+
+    #[test]
+    fn reader_of_this_version_accepts_later_minor_versions() {
+        let (_, mut document) = documents().remove(0);
+        document["format_version"] = "1.7".into();
+        document["peers"][0]["new_field"] = 1.into();
+        assert_eq!(faults(&schema(), &document), [""; 0]);
+    }
+
+    #[test]
+    fn schema_refuses_what_is_not_promised() {
+        let (_, document) = documents().remove(0);
+        let changes = [
+            ("/format_version", "2.0".into()),
+            ("/peers/0/blob_count", (-1).into()),
+            ("/peers/0/node_id", "short".into()),
+            ("/peers/0/status", "maybe".into()),
+            ("/peers/0/error", "timeout".into()),
+            ("/summary/known", Value::Null),
+        ];
+        for (pointer, value) in changes {
+            let mut document = document.clone();
+            *document.pointer_mut(pointer).unwrap() = value;
+            assert_ne!(faults(&schema(), &document), [""; 0], "{pointer}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_schema_are_those_of_the_client() {
+        let schema = schema();
+        let documented = schema.pointer("/$defs/error/examples").unwrap().as_array().unwrap();
+        let ours = id_client::FailKind::ALL.iter().map(|kind| Value::from(kind.as_str()));
+        assert_eq!(*documented, ours.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn counts_add_up() {
+        for (name, document) in documents() {
+            let summary = &document["summary"];
+            let count = |field: &str| summary[field].as_u64().unwrap();
+            assert_eq!(count("known"), count("asked") + count("not_asked"), "{name}");
+            assert_eq!(count("asked"), count("answered") + count("failed"), "{name}");
+            assert_eq!(count("known"), document["peers"].as_array().unwrap().len() as u64);
+        }
+    }
+
+    #[test]
+    fn unknown_is_null() {
+        let document = &documents().into_iter().find(|(name, _)| *name == "failed seed").unwrap().1;
+        let peer = &document["peers"][0];
+        let unknown = [
+            "name",
+            "blob_count",
+            "timestamp_secs",
+            "age_secs",
+            "addrs",
+            "path",
+            "rtt_ms",
+            "agent",
+        ];
+        for field in unknown {
+            assert_eq!(peer[field], Value::Null, "{field}");
+        }
+        assert_eq!(peer["verified"], false);
+        assert_eq!(peer["error"], "timeout");
+    }
+
+    #[test]
+    fn hostile_name_is_whole_for_programs_and_harmless_for_terminals() {
+        let shown = samples::rendered(Format::Json, &samples::hostile());
+        assert!(!shown.contains(['\x1b', '\u{202e}', '\u{9b}']), "{shown}");
+        let document: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(document["peers"][0]["name"], "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m");
+    }
+
+    #[test]
+    fn document_of_a_partial_crawl() {
+        let shown = samples::rendered(Format::Json, &samples::partial());
+        snapbox::assert_data_eq!(shown, snapbox::file!["golden/partial.json": Text]);
+    }
+}

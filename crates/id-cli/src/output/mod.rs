@@ -1,0 +1,70 @@
+//! Output formats: siblings, each rendered from the one [`model`].
+
+mod json;
+mod jsonl;
+pub(crate) mod model;
+pub(crate) mod status;
+mod table;
+mod text;
+mod tsv;
+
+#[cfg(test)]
+pub(crate) mod samples;
+
+use std::io::{self, BufWriter, Stdout, Write, stdout};
+
+use clap::ValueEnum;
+
+use model::{Document, Header};
+pub(crate) use text::{short_duration, short_id};
+
+/// In which form peers are printed. All hold the same peers in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For eyes: short ids, one line a peer
+    Table,
+    /// For cut and awk: node id, name, blob count, last seen; `-` if unknown
+    Tsv,
+    /// For programs: one document, described by docs/peers.schema.json
+    Json,
+    /// For programs that don't want to wait: one line a peer, as it answers or fails
+    Jsonl,
+}
+
+/// Prints peers to stdout: as they come where the format allows it, else at the end.
+#[derive(Debug)]
+pub(crate) enum Printer {
+    /// Everything at the end.
+    AtEnd(Format),
+    /// Line by line.
+    Lines(jsonl::Lines<Stdout>),
+}
+
+impl Printer {
+    /// Prints what can be said before the first peer.
+    pub(crate) fn start(format: Format, header: &Header) -> io::Result<Self> {
+        match format {
+            Format::Jsonl => jsonl::Lines::start(stdout(), header).map(Self::Lines),
+            other => Ok(Self::AtEnd(other)),
+        }
+    }
+
+    /// Prints the rest.
+    pub(crate) fn finish(self, document: &Document) -> io::Result<()> {
+        match self {
+            Self::AtEnd(format) => render(format, document, &mut BufWriter::new(stdout().lock())),
+            Self::Lines(lines) => lines.finish(document),
+        }
+    }
+}
+
+/// Writes all of `document`.
+fn render(format: Format, document: &Document, out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::Table => table::render(document, out),
+        Format::Tsv => tsv::render(document, out),
+        Format::Json => json::render(document, out),
+        Format::Jsonl => jsonl::render(document, out),
+    }?;
+    out.flush()
+}

@@ -1,0 +1,347 @@
+//! What `peers` prints, whatever the format: the structs are the JSON, field by field.
+//!
+//! They are this program's own, so that the crates below may change their types and the output
+//! stays. `docs/peers.schema.json` describes them, and a test compares the two. Unknown is `None`.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use id_client::{
+    CrawlReport, CrawledPeer, Depth, Limits, PathKind, PeerStatus, StopReason,
+    id_proto::{
+        Network, PeerEntry, SignedAnnouncement, Source as Knowledge,
+        iroh_base::{PublicKey, TransportAddr},
+    },
+};
+use serde::Serialize;
+
+/// A minor number grows when a field is added; a major one when a reader must change.
+pub(crate) const FORMAT_VERSION: &str = "1.0";
+
+/// How a document says that a crawl had no limit of depth; the same number as on the command line.
+const UNLIMITED_DEPTH: i64 = -1;
+
+/// Everything that one run of `peers` found.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Document {
+    #[serde(flatten)]
+    pub(crate) header: Header,
+    pub(crate) crawl: Crawl,
+    pub(crate) summary: Summary,
+    /// By node id.
+    pub(crate) peers: Vec<Peer>,
+}
+
+/// What is known before the first peer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Header {
+    pub(crate) format_version: &'static str,
+    /// RFC 3339, UTC.
+    pub(crate) generated_at: String,
+    pub(crate) tool: Tool,
+    pub(crate) network: NetworkInfo,
+}
+
+/// The program that wrote the document.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+/// The network that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct NetworkInfo {
+    pub(crate) topic: String,
+    /// 32 hex digits.
+    pub(crate) tag: String,
+    pub(crate) private: bool,
+}
+
+/// How the peers were found.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Crawl {
+    pub(crate) source: SourceKind,
+    /// `-1`: unlimited. `None`: nobody was asked.
+    pub(crate) depth: Option<i64>,
+    pub(crate) complete: bool,
+    pub(crate) stopped_by: Option<&'static str>,
+    pub(crate) duration_ms: u64,
+    pub(crate) limits: LimitsInfo,
+}
+
+/// Where the peers came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SourceKind {
+    /// Nodes were asked, one after the other.
+    Rpc,
+    /// Announcements were listened to.
+    Gossip,
+}
+
+/// The limits that held.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LimitsInfo {
+    pub(crate) max_peers: usize,
+    pub(crate) timeout_secs: f64,
+    pub(crate) concurrency: usize,
+}
+
+/// `known = asked + not_asked`, `asked = answered + failed`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) known: usize,
+    pub(crate) asked: usize,
+    pub(crate) answered: usize,
+    pub(crate) failed: usize,
+    pub(crate) not_asked: usize,
+    /// Entries of answers that were not believed, by reason.
+    pub(crate) rejected: BTreeMap<&'static str, u64>,
+}
+
+/// What came of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Answered,
+    Failed,
+    NotAsked,
+}
+
+/// One peer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Peer {
+    /// 64 hex digits.
+    pub(crate) node_id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) blob_count: Option<u64>,
+    /// The announcement's, by its author's clock, in unix seconds.
+    pub(crate) timestamp_secs: Option<u64>,
+    /// How long ago whoever knows best had heard of it.
+    pub(crate) age_secs: Option<f64>,
+    pub(crate) status: Status,
+    /// One of the documented list, if it failed.
+    pub(crate) error: Option<&'static str>,
+    /// The same for people.
+    pub(crate) error_message: Option<String>,
+    /// Hops from the nodes that the crawl started from.
+    pub(crate) depth: Option<u32>,
+    /// Who named it.
+    pub(crate) via: Vec<String>,
+    /// Whether a signed announcement was seen and its signature holds.
+    pub(crate) verified: bool,
+    /// `ip:port` or a relay's URL.
+    pub(crate) addrs: Option<Vec<String>>,
+    pub(crate) path: Option<&'static str>,
+    pub(crate) rtt_ms: Option<f64>,
+    pub(crate) agent: Option<String>,
+    /// Entries of its answer that were not believed, by reason.
+    pub(crate) rejected: BTreeMap<&'static str, u64>,
+}
+
+/// What came of listening in the topic.
+#[derive(Debug)]
+pub(crate) struct Heard<'a> {
+    pub(crate) entries: Vec<PeerEntry<SignedAnnouncement>>,
+    pub(crate) stopped_by: Option<StopReason>,
+    pub(crate) duration: Duration,
+    pub(crate) limits: &'a Limits,
+}
+
+impl Header {
+    pub(crate) fn new(network: &Network, now: SystemTime) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            generated_at: generated_at(now),
+            tool: Tool::this(),
+            network: NetworkInfo {
+                topic: network.topic().to_owned(),
+                tag: network.tag().to_string(),
+                private: network.is_private(),
+            },
+        }
+    }
+}
+
+impl Tool {
+    pub(super) fn this() -> Self {
+        Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
+impl Document {
+    /// The document of a crawl by RPC.
+    pub(crate) fn of_crawl(header: Header, report: &CrawlReport) -> Self {
+        let crawl = Crawl {
+            source: SourceKind::Rpc,
+            depth: Some(depth_number(report.limits.max_depth)),
+            complete: report.is_complete(),
+            stopped_by: report.stopped_by.map(StopReason::as_str),
+            duration_ms: millis(report.duration),
+            limits: LimitsInfo::new(&report.limits),
+        };
+        Self::new(header, crawl, report.peers.iter().map(Peer::crawled).collect())
+    }
+
+    /// The document of what was heard in the topic.
+    pub(crate) fn of_gossip(header: Header, heard: &Heard<'_>) -> Self {
+        let crawl = Crawl {
+            source: SourceKind::Gossip,
+            depth: None,
+            complete: heard.stopped_by.is_none(),
+            stopped_by: heard.stopped_by.map(StopReason::as_str),
+            duration_ms: millis(heard.duration),
+            limits: LimitsInfo::new(heard.limits),
+        };
+        Self::new(header, crawl, heard.entries.iter().map(Peer::heard).collect())
+    }
+
+    fn new(header: Header, crawl: Crawl, mut peers: Vec<Peer>) -> Self {
+        peers.sort_by(|a, b| a.node_id.cmp(&b.node_id));
+        Self { header, crawl, summary: Summary::of(&peers), peers }
+    }
+}
+
+impl LimitsInfo {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            max_peers: limits.max_peers.get(),
+            timeout_secs: thousandths(limits.timeout.as_secs_f64()),
+            concurrency: limits.concurrency.get(),
+        }
+    }
+}
+
+impl Summary {
+    fn of(peers: &[Peer]) -> Self {
+        let mut summary = Self { known: peers.len(), ..Self::default() };
+        for peer in peers {
+            match peer.status {
+                Status::Answered => summary.answered += 1,
+                Status::Failed => summary.failed += 1,
+                Status::NotAsked => summary.not_asked += 1,
+            }
+            for (reason, n) in &peer.rejected {
+                *summary.rejected.entry(reason).or_default() += n;
+            }
+        }
+        summary.asked = summary.answered + summary.failed;
+        summary
+    }
+}
+
+impl Status {
+    /// The stable lower-case name.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::NotAsked => "not_asked",
+        }
+    }
+}
+
+impl Peer {
+    /// A peer of a crawl.
+    fn crawled(peer: &CrawledPeer) -> Self {
+        let (status, error, error_message) = match &peer.status {
+            PeerStatus::Answered => (Status::Answered, None, None),
+            PeerStatus::NotAsked => (Status::NotAsked, None, None),
+            PeerStatus::Failed { kind, message } => {
+                (Status::Failed, Some(kind.as_str()), Some(message.clone()))
+            }
+        };
+        Self {
+            status,
+            error,
+            error_message,
+            age_secs: peer.age.map(|age| thousandths(age.as_secs_f64())),
+            depth: Some(peer.depth),
+            via: peer.via.iter().map(PublicKey::to_string).collect(),
+            path: peer.path().map(PathKind::as_str),
+            rtt_ms: peer.route.map(|route| thousandths(route.rtt.as_secs_f64() * 1e3)),
+            rejected: peer.rejected.iter().map(|(reason, n)| (reason.as_str(), *n)).collect(),
+            ..match &peer.announcement {
+                Some(announcement) => Self::announced(announcement),
+                None => Self::unknown(&peer.node_id),
+            }
+        }
+    }
+
+    /// A peer that announced itself.
+    fn heard(entry: &PeerEntry<SignedAnnouncement>) -> Self {
+        Self {
+            age_secs: Some(thousandths(entry.age.as_secs_f64())),
+            via: match entry.source {
+                Knowledge::Told(by) => vec![by.to_string()],
+                Knowledge::Own | Knowledge::Gossip => Vec::new(),
+            },
+            ..Self::announced(&entry.announcement)
+        }
+    }
+
+    /// What a verified announcement says of its author; nobody has asked it.
+    fn announced(announcement: &SignedAnnouncement) -> Self {
+        Self {
+            name: announcement.name.clone(),
+            blob_count: Some(announcement.blob_count),
+            timestamp_secs: Some(announcement.timestamp_secs),
+            verified: true,
+            addrs: Some(announcement.addrs.iter().map(addr_text).collect()),
+            agent: Some(announcement.agent.clone()),
+            ..Self::unknown(&announcement.node_id)
+        }
+    }
+
+    fn unknown(node_id: &PublicKey) -> Self {
+        Self {
+            node_id: node_id.to_string(),
+            name: None,
+            blob_count: None,
+            timestamp_secs: None,
+            age_secs: None,
+            status: Status::NotAsked,
+            error: None,
+            error_message: None,
+            depth: None,
+            via: Vec::new(),
+            verified: false,
+            addrs: None,
+            path: None,
+            rtt_ms: None,
+            agent: None,
+            rejected: BTreeMap::new(),
+        }
+    }
+}
+
+pub(super) fn generated_at(now: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(now).to_string()
+}
+
+fn depth_number(depth: Depth) -> i64 {
+    match depth {
+        Depth::Hops(hops) => hops.into(),
+        Depth::Unlimited => UNLIMITED_DEPTH,
+    }
+}
+
+pub(super) fn addr_text(addr: &TransportAddr) -> String {
+    match addr {
+        TransportAddr::Relay(url) => url.to_string(),
+        TransportAddr::Ip(addr) => addr.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Rounded to three decimals: what is behind them is noise.
+pub(super) fn thousandths(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}

@@ -1,0 +1,180 @@
+//! Reports to render in tests: made of the same types that a crawl returns.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use id_client::{
+    CrawlReport, CrawledPeer, Depth, FailKind, Limits, PathKind, PeerStatus, RejectReason, Route,
+    StopReason,
+    id_proto::{
+        Network, PeerAnnouncement, SignedAnnouncement,
+        iroh_base::{SecretKey, TransportAddr},
+    },
+};
+
+use crate::output::{
+    Format,
+    model::{Document, Header},
+    render,
+};
+
+/// Its sixteenth repetition is as long as a name may be.
+pub(crate) const LONG_NAME: &str = "long";
+
+/// 2025-11-20T10:00:04Z, four seconds after the announcements.
+const NOW: Duration = Duration::from_secs(ANNOUNCED_AT + 4);
+const ANNOUNCED_AT: u64 = 1_763_632_800;
+
+pub(crate) fn rendered(format: Format, document: &Document) -> String {
+    let mut out = Vec::new();
+    render(format, document, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Every document, with a name for messages.
+pub(crate) fn all() -> Vec<(&'static str, Document)> {
+    vec![
+        ("complete", complete()),
+        ("empty", empty()),
+        ("failed seed", failed_seed()),
+        ("hostile", hostile()),
+        ("long name", long_name()),
+        ("partial", partial()),
+    ]
+}
+
+/// Two peers that answered, one that wasn't asked, nothing special.
+pub(crate) fn complete() -> Document {
+    document(vec![
+        answered(1, Some("oak"), 0, &[2]),
+        answered(2, None, 1, &[1]),
+        CrawledPeer {
+            status: PeerStatus::NotAsked,
+            route: None,
+            ..answered(3, Some("elm"), 2, &[1, 2])
+        },
+    ])
+}
+
+/// No peer at all.
+pub(crate) fn empty() -> Document {
+    document(Vec::new())
+}
+
+/// A single seed of which nothing is known.
+pub(crate) fn failed_seed() -> Document {
+    document(vec![unreachable(1)])
+}
+
+/// A crawl that stopped early: one peer of each status, all that may be unknown unknown.
+pub(crate) fn partial() -> Document {
+    let forger = CrawledPeer {
+        rejected: BTreeMap::from([(RejectReason::BadSignature, 3), (RejectReason::Expired, 1)]),
+        ..answered(2, Some("birch"), 1, &[1])
+    };
+    let not_asked = CrawledPeer {
+        status: PeerStatus::NotAsked,
+        route: None,
+        ..answered(3, None, 2, &[2, 1, 4])
+    };
+    let by_relay = Route { path: PathKind::Relay, rtt: Duration::from_micros(48_260) };
+    Document::of_crawl(
+        header(),
+        &CrawlReport {
+            stopped_by: Some(StopReason::Timeout),
+            limits: Limits {
+                max_depth: Depth::Unlimited,
+                timeout: Duration::from_millis(2500),
+                max_peers: NonZeroUsize::new(10).unwrap(),
+                ..Limits::default()
+            },
+            ..report(vec![
+                CrawledPeer { route: Some(by_relay), ..answered(1, Some("ash"), 0, &[]) },
+                forger,
+                not_asked,
+                unreachable(4),
+            ])
+        },
+    )
+}
+
+/// A peer whose name and error message are an attack on terminals.
+pub(crate) fn hostile() -> Document {
+    let name = "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m";
+    let message = "\x1b[2Jgone\r\n".to_owned();
+    let status = PeerStatus::Failed { kind: FailKind::Internal, message };
+    document(vec![CrawledPeer { status, ..answered(1, Some(name), 0, &[]) }])
+}
+
+/// A peer with the longest name.
+pub(crate) fn long_name() -> Document {
+    document(vec![answered(1, Some(&LONG_NAME.repeat(16)), 0, &[])])
+}
+
+fn document(peers: Vec<CrawledPeer>) -> Document {
+    Document::of_crawl(header(), &report(peers))
+}
+
+fn header() -> Header {
+    let now: SystemTime = UNIX_EPOCH + NOW;
+    Header::new(&Network::public(), now)
+}
+
+fn report(mut peers: Vec<CrawledPeer>) -> CrawlReport {
+    peers.sort_by_key(|peer| peer.node_id);
+    CrawlReport {
+        peers,
+        stopped_by: None,
+        duration: Duration::from_millis(812),
+        limits: Limits::default(),
+    }
+}
+
+fn answered(seed: u8, name: Option<&str>, depth: u32, via: &[u8]) -> CrawledPeer {
+    CrawledPeer {
+        node_id: key(seed).public(),
+        announcement: Some(announcement(seed, name)),
+        age: Some(Duration::from_micros(4_200_400)),
+        status: PeerStatus::Answered,
+        depth,
+        via: via.iter().map(|seed| key(*seed).public()).collect(),
+        route: Some(Route { path: PathKind::Direct, rtt: Duration::from_nanos(1_900_499) }),
+        rejected: BTreeMap::new(),
+    }
+}
+
+fn unreachable(seed: u8) -> CrawledPeer {
+    let message = "no answer in time".to_owned();
+    CrawledPeer {
+        announcement: None,
+        age: None,
+        status: PeerStatus::Failed { kind: FailKind::Timeout, message },
+        route: None,
+        ..answered(seed, None, 0, &[])
+    }
+}
+
+pub(crate) fn announcement(seed: u8, name: Option<&str>) -> SignedAnnouncement {
+    let announcement = PeerAnnouncement {
+        node_id: key(seed).public(),
+        name: name.map(str::to_owned),
+        blob_count: u64::from(seed) * 7,
+        timestamp_secs: ANNOUNCED_AT,
+        seq: ANNOUNCED_AT * 1000,
+        network_tag: Network::public().tag(),
+        interval_secs: 30,
+        addrs: vec![
+            TransportAddr::Relay("https://relay.example/".parse().unwrap()),
+            TransportAddr::Ip(([192, 0, 2, seed], 4433).into()),
+        ],
+        agent: "id-node/0.1.0".to_owned(),
+    };
+    SignedAnnouncement::sign(announcement, &key(seed)).unwrap()
+}
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(&[seed; 32])
+}

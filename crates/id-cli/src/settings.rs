@@ -1,0 +1,179 @@
+//! What the arguments, the environment and this machine's node amount to. Nobody looks at flags
+//! after this.
+
+use std::{env, ffi::OsString, fs::File, io::Read, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use id_client::{
+    Depth, Limits,
+    id_proto::{
+        DEFAULT_SECRET, DEFAULT_TOPIC, Network, PeerRef, Ticket, iroh_base::EndpointAddr,
+        limits::MAX_TOPIC_LEN,
+    },
+};
+use id_node::endpoint::Relay;
+
+use crate::{
+    cli::{NetworkArgs, PeersArgs, PingArgs, StatusArgs},
+    exit::Stop,
+    output::Format,
+    progress::ProgressMode,
+    source::{LocalNode, Source, Wanted, other_network},
+};
+
+/// Settings of `peers`.
+#[derive(Debug)]
+pub(crate) struct PeersSettings {
+    pub(crate) source: Source,
+    pub(crate) network: Network,
+    pub(crate) relay: Relay,
+    pub(crate) limits: Limits,
+    pub(crate) min_peers: usize,
+    pub(crate) format: Format,
+    pub(crate) progress: ProgressMode,
+}
+
+/// Settings of the commands that ask one node.
+#[derive(Debug)]
+pub(crate) struct AskSettings {
+    /// The node, or those that its ticket names: the first that answers is meant.
+    pub(crate) nodes: Vec<EndpointAddr>,
+    pub(crate) network: Network,
+    pub(crate) relay: Relay,
+    pub(crate) timeout: Duration,
+}
+
+impl PeersSettings {
+    pub(crate) fn new(args: PeersArgs) -> Result<Self> {
+        let bootstrap: Vec<PeerRef> = args.bootstrap.into_iter().flat_map(|list| list.0).collect();
+        let network = network(&args.network, args.node.iter().chain(&bootstrap))?;
+        let wanted = match (args.rpc, args.gossip) {
+            (true, _) => Wanted::Rpc,
+            (_, true) => Wanted::Gossip,
+            _ => Wanted::Either,
+        };
+        let node = args.node.as_ref().map(PeerRef::addrs);
+        let more = bootstrap.iter().flat_map(PeerRef::addrs).cloned().collect();
+        let local = || LocalNode::find(args.network.data_dir.as_deref());
+        Ok(Self {
+            source: Source::choose(wanted, node, more, local, &network)?,
+            relay: relay(&args.network, &network)?,
+            network,
+            limits: Limits {
+                max_depth: depth(args.depth),
+                max_peers: args.max_peers,
+                concurrency: args.concurrency,
+                timeout: args.timeout,
+                ..Limits::default()
+            },
+            min_peers: args.min_peers,
+            format: if args.json { Format::Json } else { args.format },
+            progress: args.progress,
+        })
+    }
+}
+
+impl AskSettings {
+    fn new(node: Option<PeerRef>, timeout: Duration, args: &NetworkArgs) -> Result<Self> {
+        let network = network(args, node.iter())?;
+        let nodes = match &node {
+            Some(node) => node.addrs().to_vec(),
+            None => vec![LocalNode::find(args.data_dir.as_deref())?.required(&network)?],
+        };
+        Ok(Self { nodes, relay: relay(args, &network)?, network, timeout })
+    }
+}
+
+impl TryFrom<&StatusArgs> for AskSettings {
+    type Error = anyhow::Error;
+
+    fn try_from(args: &StatusArgs) -> Result<Self> {
+        Self::new(args.node.clone(), args.timeout, &args.network)
+    }
+}
+
+impl TryFrom<&PingArgs> for AskSettings {
+    type Error = anyhow::Error;
+
+    fn try_from(args: &PingArgs) -> Result<Self> {
+        Self::new(args.node.clone(), args.timeout, &args.network)
+    }
+}
+
+/// The argument's parser lets nothing below -1 through.
+fn depth(depth: i32) -> Depth {
+    u32::try_from(depth).map_or(Depth::Unlimited, Depth::Hops)
+}
+
+/// The network of the arguments, else that of a ticket that invites, else the public one. All
+/// tickets must be for it.
+fn network<'a>(args: &NetworkArgs, peers: impl Iterator<Item = &'a PeerRef>) -> Result<Network> {
+    let tickets: Vec<&Ticket> = peers.filter_map(ticket).collect();
+    let invitation = tickets.iter().find_map(|ticket| ticket.invitation.as_ref());
+    let (topic, secret) = (args.topic.as_deref(), secret(args)?);
+    let (topic, secret) = match (topic, secret.as_deref(), invitation) {
+        (None, None, Some(invitation)) => (&*invitation.topic, &*invitation.secret),
+        (topic, secret, _) => (topic.unwrap_or(DEFAULT_TOPIC), secret.unwrap_or(DEFAULT_SECRET)),
+    };
+    let network = Network::derive(topic, secret).map_err(Stop::usage)?;
+    match tickets.iter().find(|ticket| ticket.network_tag != network.tag()) {
+        Some(other) => {
+            Err(other_network("the ticket", &other.network_tag.to_string(), &network).into())
+        }
+        None => Ok(network),
+    }
+}
+
+fn ticket(peer: &PeerRef) -> Option<&Ticket> {
+    match peer {
+        PeerRef::Ticket(ticket) => Some(ticket),
+        PeerRef::Addr(_) => None,
+    }
+}
+
+fn secret(args: &NetworkArgs) -> Result<Option<String>> {
+    match (&args.topic_secret, &args.topic_secret_file) {
+        (Some(secret), _) => return Ok(Some(secret.clone())),
+        (None, Some(file)) => return read_secret(file).map(Some),
+        (None, None) => {}
+    }
+    match (env::var_os("ID_CLI_TOPIC_SECRET"), env::var_os("ID_CLI_TOPIC_SECRET_FILE")) {
+        (Some(_), Some(_)) => Err(Stop::usage(
+            "ID_CLI_TOPIC_SECRET and ID_CLI_TOPIC_SECRET_FILE are both set; unset one",
+        )
+        .into()),
+        (Some(secret), None) => Ok(Some(unicode("ID_CLI_TOPIC_SECRET", secret)?)),
+        (None, Some(file)) => read_secret(Path::new(&file)).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The file's text without the line end that editors add.
+fn read_secret(path: &Path) -> Result<String> {
+    let what = || format!("can't read the topic secret from {}", path.display());
+    let mut text = String::new();
+    // One line end more than a secret may have; what is longer is refused as too long.
+    let max = MAX_TOPIC_LEN as u64 + 3;
+    File::open(path)
+        .and_then(|file| file.take(max).read_to_string(&mut text))
+        .with_context(what)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn relay(args: &NetworkArgs, network: &Network) -> Result<Relay> {
+    match (&args.relay, env::var_os("ID_CLI_RELAY")) {
+        _ if args.no_relay => Ok(Relay::Disabled),
+        (Some(relay), _) => Ok(relay.clone()),
+        (None, Some(text)) => {
+            let relay = unicode("ID_CLI_RELAY", text)?.parse();
+            Ok(relay.map_err(|error| Stop::usage(format!("ID_CLI_RELAY: {error}")))?)
+        }
+        // A private network contacts no third party unless it is told to.
+        (None, None) if network.is_private() => Ok(Relay::Disabled),
+        (None, None) => Ok(Relay::Default),
+    }
+}
+
+fn unicode(variable: &str, value: OsString) -> Result<String, Stop> {
+    value.into_string().map_err(|_| Stop::usage(format!("{variable} is not UTF-8")))
+}

@@ -1,0 +1,130 @@
+//! Whom to ask: the nodes that were named, this machine's own, or the topic.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use id_client::id_proto::{Network, NetworkTag, iroh_base::EndpointAddr};
+use id_node::data_dir::{RuntimeFile, default_data_dir};
+
+use crate::exit::Stop;
+
+/// Where peers come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Ask these nodes.
+    Rpc(Vec<EndpointAddr>),
+    /// Listen in the topic, joined through these nodes, or found in the DHT if there are none.
+    Gossip(Vec<EndpointAddr>),
+}
+
+/// Which of the two the caller wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// To ask if there is somebody to ask, else to listen.
+    Either,
+    /// To ask.
+    Rpc,
+    /// To listen.
+    Gossip,
+}
+
+/// The node that runs on this machine, if one does.
+#[derive(Debug)]
+pub(crate) struct LocalNode {
+    data_dir: Option<PathBuf>,
+    runtime: Option<RuntimeFile>,
+}
+
+impl LocalNode {
+    /// Looks into `data_dir`, or where a node's data is by default.
+    pub(crate) fn find(data_dir: Option<&Path>) -> Result<Self> {
+        let data_dir = data_dir.map(Path::to_owned).or_else(default_data_dir);
+        let runtime = data_dir.as_deref().map(RuntimeFile::read).transpose()?.flatten();
+        let is_alive =
+            |dir: &Path, runtime: &RuntimeFile| is_visible(runtime.pid) || is_locked(dir);
+        let runtime = match (&data_dir, runtime) {
+            (Some(dir), Some(runtime)) => Some(runtime).filter(|runtime| is_alive(dir, runtime)),
+            _ => None,
+        };
+        Ok(Self { data_dir, runtime })
+    }
+
+    /// Its address, if it runs and is in `network`.
+    ///
+    /// # Errors
+    ///
+    /// If it runs in another network: then asking it would only look like finding nobody.
+    pub(crate) fn in_network(&self, network: &Network) -> Result<Option<EndpointAddr>> {
+        let Some(runtime) = &self.runtime else {
+            return Ok(None);
+        };
+        if runtime.network_tag != network.tag().to_string() {
+            let whose = format!("this machine's node (topic `{}`)", runtime.topic);
+            return Err(other_network(&whose, &runtime.network_tag, network).into());
+        }
+        Ok(Some(runtime.endpoint_addr()))
+    }
+
+    /// Its address, which must be there.
+    pub(crate) fn required(&self, network: &Network) -> Result<EndpointAddr> {
+        self.in_network(network)?.ok_or_else(|| self.missing().into())
+    }
+
+    fn missing(&self) -> Stop {
+        let message = match &self.data_dir {
+            Some(dir) => format!("no node runs on this machine (looked into {})", dir.display()),
+            None => "no node runs on this machine".to_owned(),
+        };
+        Stop::no_source(message)
+            .with_hint("start `id-node`, name a NODE, or give the --data-dir of a node that runs")
+    }
+}
+
+impl Source {
+    /// Decides. `node` and `more` are the peers that were named as the one to start from, and others.
+    pub(crate) fn choose(
+        wanted: Wanted,
+        node: Option<&[EndpointAddr]>,
+        more: Vec<EndpointAddr>,
+        local: impl FnOnce() -> Result<LocalNode>,
+        network: &Network,
+    ) -> Result<Self> {
+        let with_more = |first: &[EndpointAddr]| [first, &more].concat();
+        match (wanted, node) {
+            (Wanted::Gossip, Some(node)) => return Ok(Self::Gossip(with_more(node))),
+            (_, Some(node)) => return Ok(Self::Rpc(with_more(node))),
+            _ => {}
+        }
+        let local = local()?;
+        match (wanted, local.in_network(network)?) {
+            (Wanted::Gossip, addr) => Ok(Self::Gossip(with_more(addr.as_slice()))),
+            (_, Some(addr)) => Ok(Self::Rpc(with_more(&[addr]))),
+            (Wanted::Rpc, None) if more.is_empty() => Err(local.missing().into()),
+            (Wanted::Rpc, None) => Ok(Self::Rpc(more)),
+            (Wanted::Either, None) => Ok(Self::Gossip(more)),
+        }
+    }
+}
+
+/// What to say when `whose` network isn't the one that the arguments make.
+pub(crate) fn other_network(whose: &str, tag: &str, network: &Network) -> Stop {
+    let (topic, own_tag): (_, NetworkTag) = (network.topic(), network.tag());
+    Stop::usage(format!("{whose} is in network {tag}, not in {own_tag} (topic `{topic}`)"))
+        .with_hint("give the --topic and --topic-secret-file of that network")
+}
+
+/// Whether the process is seen to run. Only Linux tells; others may be hidden or in a container.
+fn is_visible(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Whether an instance holds the directory's lock. A node that was killed leaves its `node.json`.
+fn is_locked(data_dir: &Path) -> bool {
+    let Ok(lock) = File::open(data_dir.join("lock")) else {
+        return false;
+    };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
