@@ -15,6 +15,8 @@ mod seq;
 mod stats;
 mod syncs;
 mod table;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

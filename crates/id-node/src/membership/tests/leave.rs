@@ -1,0 +1,191 @@
+//! Goodbyes, and what is remembered of those who went.
+
+use id_proto::{GossipMessage, Leave, Network};
+
+use super::fixture::{
+    Peer, World, announced, forge, forgotten, gossip_message, probed, secret, secs,
+};
+use crate::membership::{
+    Effect, Event, Refusal, RemovalReason,
+    departed::{Departed, MAX_DEPARTED},
+};
+
+/// The variant of a leave in a gossip message.
+const LEAVE: u8 = 1;
+
+#[test]
+fn a_leave_removes_at_once() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    let effects = world.hear_leave(&peer.leave(world.now));
+    assert_eq!(forgotten(&effects), [(peer.id(), RemovalReason::Left)]);
+    assert!(!world.has(&peer));
+    assert_eq!(world.node.stats.removed(RemovalReason::Left), 1);
+}
+
+#[test]
+fn a_forged_leave_does_nothing() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    let leave = peer.leave(world.now);
+    let next = peer.announce(world.now);
+    let forged = forge::<Leave>(leave.bytes());
+    assert!(world.handle(Event::Gossip(&gossip_message(LEAVE, &forged))).is_empty());
+    assert_eq!(world.refused(Refusal::BadSignature), 1);
+    assert!(world.has(&peer));
+    world.hear(&next);
+    assert_eq!(world.entry(&peer).announcement, next, "nothing sticks to the author");
+}
+
+#[test]
+fn an_announcement_cant_be_passed_off_as_a_leave() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    let newer = peer.announce(world.now);
+    world.handle(Event::Gossip(&gossip_message(LEAVE, newer.bytes())));
+    assert!(world.has(&peer));
+}
+
+#[test]
+fn a_leave_for_another_network_does_nothing() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    peer.network = Network::derive("another", "secret").unwrap();
+    world.hear_leave(&peer.leave(world.now));
+    assert_eq!(world.refused(Refusal::OtherNetwork), 1);
+    assert!(world.has(&peer));
+}
+
+#[test]
+fn a_leave_from_before_the_restart_does_nothing() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    let leave = peer.leave(world.now);
+    world.meet(&mut peer);
+    world.hear_leave(&leave);
+    assert_eq!(world.refused(Refusal::NotNewer), 1);
+    assert!(world.has(&peer));
+}
+
+#[test]
+fn what_was_said_before_the_leave_is_refused_as_departed() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    let first = world.meet(&mut peer);
+    let unheard = peer.announce(world.now);
+    let leave = peer.leave(world.now);
+    world.hear_leave(&leave);
+    world.hear(&first);
+    world.told(&unheard, secs(0));
+    world.hear_leave(&leave);
+    assert_eq!(world.refused(Refusal::Departed), 3);
+    assert!(!world.has(&peer));
+}
+
+#[test]
+fn whoever_left_comes_back_with_a_higher_number() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    world.hear_leave(&peer.leave(world.now));
+    world.meet(&mut peer);
+    assert_eq!(world.n_refused(), 0);
+}
+
+#[test]
+fn a_leave_that_overtakes_the_announcement_is_remembered() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    let announcement = peer.announce(world.now);
+    assert!(world.hear_leave(&peer.leave(world.now)).is_empty());
+    world.hear(&announcement);
+    assert_eq!(world.refused(Refusal::Departed), 1);
+    assert!(!world.has(&peer));
+}
+
+#[test]
+fn an_announcement_from_before_the_leave_never_comes_back_whatever_its_interval() {
+    for interval_secs in [1, 30, 600, 86_400] {
+        let mut world = World::settled();
+        let mut peer = Peer { interval_secs, ..Peer::new(1) };
+        let mut draft = peer.draft(world.now);
+        // By its author's clock, which is as far ahead as it may be.
+        draft.timestamp_secs += 300;
+        let announcement = peer.sign(draft);
+        world.hear(&announcement);
+        world.hear_leave(&peer.leave(world.now));
+        let lifetime = 4 * u64::from(interval_secs);
+        let step = secs(lifetime / 10 + 20);
+        for _ in 0..40 {
+            world.advance(step);
+            world.hear(&announcement);
+            assert!(!world.has(&peer), "{interval_secs} s, at {:?}", world.now.mono);
+        }
+        assert!(world.refused(Refusal::Expired) > 0, "the test went on for long enough");
+        assert_eq!(world.node.departed.seq(&peer.id()), None, "and then it is forgotten");
+    }
+}
+
+#[test]
+fn a_node_that_leaves_says_so_and_then_announces_nothing() {
+    let mut world = World::settled();
+    let effects = world.handle(Event::Leaving);
+    let said = effects.iter().find_map(|effect| match effect {
+        Effect::Broadcast(bytes) => GossipMessage::decode(bytes).ok(),
+        _ => None,
+    });
+    let Some(GossipMessage::Leave(leave)) = said else { panic!("{effects:?}") };
+    let leave = leave.verify().unwrap();
+    assert_eq!(leave.node_id, secret(0).public());
+    assert!(leave.seq > world.node.own.seq);
+
+    world.handle(Event::NeighbourUp(secret(5).public()));
+    let later: Vec<_> = world.run_for(secs(3600)).into_iter().map(|(_, effect)| effect).collect();
+    assert!(announced(&later).is_empty());
+}
+
+#[test]
+fn a_leave_while_the_probe_is_under_way_removes_for_good() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    let announcement = world.meet(&mut peer);
+    let effects: Vec<_> = world.run_for(secs(200)).into_iter().map(|(_, effect)| effect).collect();
+    assert_eq!(probed(&effects), [peer.id()]);
+    world.hear_leave(&peer.leave(world.now));
+    world.probe_answers(&peer, &announcement);
+    assert!(!world.has(&peer));
+}
+
+#[test]
+fn only_so_many_departed_are_remembered_and_strangers_are_forgotten_first() {
+    let now = World::new().now;
+    let mut departed = Departed::default();
+    let known = secret(1).public();
+    let id = |n: usize| secret(10 + n as u16).public();
+    departed.remember(known, 5, secs(120), now);
+    for n in 0..=MAX_DEPARTED {
+        departed.remember_stranger(id(n), 1, now);
+    }
+    departed.check_invariants();
+    assert_eq!(departed.seq(&known), Some(5), "made-up keys don't push out a real peer");
+    let n_remembered = (0..=MAX_DEPARTED).filter(|n| departed.seq(&id(*n)).is_some()).count();
+    assert_eq!(n_remembered, MAX_DEPARTED - 1);
+}
+
+#[test]
+fn the_highest_number_of_a_departed_peer_counts() {
+    let now = World::new().now;
+    let mut departed = Departed::default();
+    let peer = secret(1).public();
+    departed.remember(peer, 5, secs(120), now);
+    departed.remember_stranger(peer, 3, now);
+    assert_eq!(departed.seq(&peer), Some(5));
+    departed.remember(peer, 9, secs(120), now);
+    assert_eq!(departed.seq(&peer), Some(9));
+    departed.check_invariants();
+}

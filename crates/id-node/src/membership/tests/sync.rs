@@ -1,0 +1,168 @@
+//! When a node asks a neighbour for its table, and which one.
+
+use id_proto::iroh_base::PublicKey;
+
+use super::fixture::{Peer, World, asked_for_table, effects_of, millis, secret, secs};
+use crate::membership::Event;
+
+fn id(seed: u16) -> PublicKey {
+    secret(seed).public()
+}
+
+/// The ids of some seeds, in the order of the ids.
+fn ids(seeds: std::ops::Range<u16>) -> Vec<PublicKey> {
+    let mut ids: Vec<_> = seeds.map(id).collect();
+    ids.sort();
+    ids
+}
+
+/// A node with these neighbours, all of them known, whose first sync is over.
+fn with_neighbours(seeds: std::ops::Range<u16>) -> World {
+    let mut world = World::new();
+    world.tick();
+    for seed in seeds.clone() {
+        world.meet(&mut Peer::new(seed));
+        world.handle(Event::NeighbourUp(id(seed)));
+    }
+    world.handle(Event::Synced { peer: id(seeds.start), complete: true });
+    assert!(asked_for_table(&effects_of(world.run_for(secs(10)))).is_empty());
+    world
+}
+
+#[test]
+fn the_first_neighbour_is_asked_at_once() {
+    let mut world = World::new();
+    world.tick();
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(1)))), [id(1)]);
+}
+
+#[test]
+fn the_other_neighbours_of_a_joiner_are_not_asked_once_they_are_known() {
+    let mut world = World::new();
+    world.handle(Event::NeighbourUp(id(1)));
+    world.handle(Event::NeighbourUp(id(2)));
+    let announcement = Peer::new(2).announce(world.now);
+    world.told(&announcement, secs(1));
+    world.handle(Event::Synced { peer: id(1), complete: true });
+    assert!(asked_for_table(&effects_of(world.run_for(secs(60)))).is_empty());
+}
+
+#[test]
+fn a_neighbour_from_an_unknown_part_of_the_network_is_asked_itself() {
+    let mut world = with_neighbours(1..4);
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(9)))), [id(9)]);
+    assert_eq!(world.node.stats.syncs, 2);
+}
+
+#[test]
+fn a_known_neighbour_is_not_asked_again() {
+    let mut world = with_neighbours(1..3);
+    world.meet(&mut Peer::new(3));
+    assert!(asked_for_table(&world.handle(Event::NeighbourUp(id(3)))).is_empty());
+}
+
+#[test]
+fn after_isolation_the_first_neighbour_is_asked_even_if_it_is_known() {
+    let mut world = with_neighbours(1..2);
+    world.handle(Event::NeighbourDown(id(1)));
+    assert!(asked_for_table(&effects_of(world.run_for(secs(10)))).is_empty());
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(1)))), [id(1)]);
+}
+
+#[test]
+fn lost_messages_cause_a_sync() {
+    let mut world = with_neighbours(1..2);
+    assert_eq!(asked_for_table(&world.handle(Event::Lagged)), [id(1)]);
+    assert_eq!(world.node.stats.lagged, 1);
+}
+
+#[test]
+fn there_is_one_sync_at_a_time_and_a_gap_between_two() {
+    let mut world = with_neighbours(1..3);
+    let first = asked_for_table(&world.handle(Event::Lagged))[0];
+    world.advance(secs(1));
+    assert!(asked_for_table(&world.handle(Event::Lagged)).is_empty());
+    let effects = world.handle(Event::Synced { peer: first, complete: true });
+    assert!(asked_for_table(&effects).is_empty(), "too soon");
+    assert_eq!(world.node.next_deadline(), world.now.mono + secs(1));
+    world.advance(millis(999));
+    assert!(asked_for_table(&world.tick()).is_empty());
+    world.advance(millis(1));
+    assert_eq!(asked_for_table(&world.tick()).len(), 1);
+    world.advance(secs(60));
+    assert!(asked_for_table(&world.handle(Event::Lagged)).is_empty(), "it hasn't ended");
+}
+
+#[test]
+fn after_a_failure_the_next_neighbour_is_asked() {
+    let neighbours = ids(1..4);
+    let mut world = with_neighbours(1..4);
+    let mut asked = asked_for_table(&world.handle(Event::Lagged));
+    for turn in 0..3 {
+        let effects = world.handle(Event::Synced { peer: asked[turn], complete: false });
+        assert!(asked_for_table(&effects).is_empty(), "the gap holds after a failure, too");
+        asked.extend(asked_for_table(&effects_of(world.run_for(secs(2 << (turn + 1))))));
+    }
+    let start = neighbours.iter().position(|peer| *peer == asked[0]).unwrap();
+    let expected: Vec<_> = (0..4).map(|turn| neighbours[(start + turn) % 3]).collect();
+    assert_eq!(asked, expected);
+}
+
+#[test]
+fn a_neighbour_that_always_fails_is_asked_ever_more_rarely() {
+    let mut world = World::new();
+    world.tick();
+    let mut asked = asked_for_table(&world.handle(Event::NeighbourUp(id(1)))).len();
+    for _ in 0..3600 {
+        world.handle(Event::Synced { peer: id(1), complete: false });
+        asked += asked_for_table(&effects_of(world.run_for(secs(1)))).len();
+    }
+    assert!((50..70).contains(&asked), "{asked} times in an hour");
+    // A new neighbour gets its chance as soon as the shortest gap is over.
+    world.handle(Event::NeighbourUp(id(2)));
+    assert!(asked_for_table(&effects_of(world.run_for(secs(2)))).len() <= 1);
+    assert_eq!(world.node.syncs.due(), None);
+}
+
+#[test]
+fn a_report_of_somebody_who_wasnt_asked_is_ignored() {
+    let mut world = with_neighbours(1..3);
+    let asked = asked_for_table(&world.handle(Event::Lagged))[0];
+    let other = if asked == id(1) { id(2) } else { id(1) };
+    world.handle(Event::Synced { peer: other, complete: false });
+    world.handle(Event::Synced { peer: asked, complete: true });
+    assert!(asked_for_table(&effects_of(world.run_for(secs(60)))).is_empty());
+}
+
+#[test]
+fn a_neighbour_that_vanishes_without_a_report_doesnt_block_others_for_ever() {
+    let mut world = with_neighbours(1..3);
+    let asked = asked_for_table(&world.handle(Event::Lagged))[0];
+    world.handle(Event::NeighbourDown(asked));
+    world.handle(Event::Lagged);
+    let other = if asked == id(1) { id(2) } else { id(1) };
+    assert_eq!(asked_for_table(&effects_of(world.run_for(secs(121)))), [other]);
+    // The late report changes nothing.
+    world.handle(Event::Synced { peer: asked, complete: false });
+    world.handle(Event::Synced { peer: other, complete: true });
+    assert!(asked_for_table(&effects_of(world.run_for(secs(300)))).is_empty());
+}
+
+#[test]
+fn a_stranger_that_went_before_its_turn_is_not_asked() {
+    let mut world = with_neighbours(1..2);
+    world.handle(Event::Lagged);
+    world.handle(Event::NeighbourUp(id(9)));
+    world.handle(Event::NeighbourDown(id(9)));
+    world.handle(Event::Synced { peer: id(1), complete: true });
+    assert!(asked_for_table(&effects_of(world.run_for(secs(60)))).is_empty());
+}
+
+#[test]
+fn an_isolated_node_waits_for_a_neighbour_without_turning() {
+    let mut world = World::new();
+    world.handle(Event::Lagged);
+    let done = world.run_for(secs(600));
+    assert!(asked_for_table(&effects_of(done)).is_empty());
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(1)))), [id(1)]);
+}
