@@ -107,7 +107,19 @@ pub(crate) fn line(command: &Command) -> String {
 fn cargo(dir: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(dir);
+    // `cargo run` tells us about our own package. Passed on, it would look like a change to build
+    // scripts that watch these variables, and ring and all of iroh above it be compiled anew.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_package) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+fn is_about_package(name: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name == "CARGO_PRIMARY_PACKAGE"
 }
 
 fn text<'a>(metadata: &'a Value, pointer: &str) -> Result<&'a str> {
@@ -115,4 +127,15 @@ fn text<'a>(metadata: &'a Value, pointer: &str) -> Result<&'a str> {
         .pointer(pointer)
         .and_then(Value::as_str)
         .with_context(|| format!("cargo metadata says nothing at {pointer}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_not_told_of_our_own_package() {
+        assert!(is_about_package("CARGO_PKG_NAME") && is_about_package("CARGO_MANIFEST_DIR"));
+        assert!(!is_about_package("CARGO_TARGET_DIR") && !is_about_package("CARGO_HOME"));
+    }
 }

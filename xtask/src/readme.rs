@@ -11,8 +11,8 @@ use crate::project::Project;
 
 /// The program whose marked part README shows.
 const EXAMPLE: &str = "crates/id-client/examples/list_peers.rs";
-const EXAMPLE_START: &str = "// README starts here";
-const EXAMPLE_END: &str = "// README ends here";
+const EXAMPLE_START: &str = "// readme:begin";
+const EXAMPLE_END: &str = "// readme:end";
 
 /// Where README names another Rust than Cargo.toml, or none.
 pub(crate) fn rust_version(project: &Project) -> Result<Vec<String>> {
