@@ -36,7 +36,7 @@ pub use table::Entry;
 pub use view::View;
 
 use self::{
-    departed::Departed,
+    departed::{Departed, MAX_DEPARTED},
     gate::Gate,
     probes::Probes,
     schedule::{Audience, Schedule},
@@ -98,7 +98,7 @@ impl Membership {
             own,
             seq,
             table: Table::new(config.max_entries),
-            departed: Departed::default(),
+            departed: Departed::new(MAX_DEPARTED),
             neighbours: BTreeSet::new(),
             probes: Probes::new(config.max_probes),
             syncs: Syncs::new(config.sync_gap),
@@ -118,7 +118,7 @@ impl Membership {
         match event {
             Event::Gossip(bytes) => self.on_gossip(bytes, now, &mut effects),
             Event::Told { item, by } => self.on_told(item, by, now, &mut effects),
-            Event::Synced { peer, complete } => self.syncs.ended(peer, complete),
+            Event::Synced { peer, complete } => self.syncs.ended(peer, complete, self.table.len()),
             Event::Probed { peer, answer } => self.on_probed(peer, answer, now, &mut effects),
             Event::NeighbourUp(peer) => self.on_neighbour_up(peer, now),
             Event::NeighbourDown(peer) => self.on_neighbour_down(peer),
@@ -178,7 +178,9 @@ impl Membership {
         match PeerEntry::decode(item) {
             // What the responder hasn't heard for a while doesn't get younger by being told.
             Ok(entry) => {
+                let size = self.table.len();
                 self.believe(entry.announcement, Source::Told(by), entry.age, now, effects);
+                self.syncs.told(by, self.table.len() > size);
             }
             Err(error) => self.stats.count_refusal(Refusal::from(&error)),
         }
@@ -338,7 +340,7 @@ impl Membership {
         if self.schedule.is_due(now) {
             self.announce(now, effects);
         }
-        if let Some(peer) = self.syncs.start(&self.neighbours, &self.table, now) {
+        if let Some(peer) = self.syncs.start(&self.neighbours, now) {
             self.stats.syncs += 1;
             effects.push(Effect::SyncFrom(peer));
         }

@@ -25,7 +25,8 @@ pub struct MembershipConfig {
     pub max_entries: usize,
     /// Most probes at the same time. Default: 64. Origin: a guess; each is a QUIC handshake.
     pub max_probes: usize,
-    /// Shortest time between two syncs. Default: 2 s. Origin: a guess; a sync costs a table.
+    /// Shortest time between two syncs. Default: 1 s. Origin: what a node answers to one caller; of
+    /// 40 nodes that start within 4 s, the last ones need two syncs to know all.
     pub sync_gap: Duration,
     /// What announcements say of our program.
     pub agent: String,
@@ -41,7 +42,7 @@ impl MembershipConfig {
             max_received_per_sec: NonZeroU64::new(100).expect("not zero"),
             max_entries: 65_536,
             max_probes: 64,
-            sync_gap: Duration::from_secs(2),
+            sync_gap: Duration::from_secs(1),
             agent: concat!("id-node/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

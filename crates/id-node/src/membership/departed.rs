@@ -34,14 +34,19 @@ struct Gone {
     until: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Departed {
+    max: usize,
     gone: BTreeMap<PublicKey, Gone>,
     /// Who is forgotten first when room is needed: strangers, then the oldest.
     order: BTreeSet<(Acquaintance, Duration, PublicKey)>,
 }
 
 impl Departed {
+    pub(super) fn new(max: usize) -> Self {
+        Self { max, gone: BTreeMap::new(), order: BTreeSet::new() }
+    }
+
     /// The highest sequence number that `peer` is known to have used before it went.
     pub(super) fn seq(&self, peer: &PublicKey) -> Option<u64> {
         self.gone.get(peer).map(|gone| gone.seq)
@@ -60,7 +65,7 @@ impl Departed {
     }
 
     pub(super) fn expire(&mut self, now: Now) {
-        let Self { gone, order } = self;
+        let Self { gone, order, .. } = self;
         gone.retain(|peer, it| {
             let keep = now.mono < it.until;
             if !keep {
@@ -87,7 +92,7 @@ impl Departed {
         }
         self.order.insert((gone.acquaintance, gone.at, peer));
         self.gone.insert(peer, gone);
-        if self.gone.len() > MAX_DEPARTED
+        if self.gone.len() > self.max
             && let Some(&(_, _, first)) = self.order.first()
         {
             self.remove(&first);
@@ -105,6 +110,6 @@ impl Departed {
     pub(super) fn check_invariants(&self) {
         let order = self.gone.iter().map(|(peer, gone)| (gone.acquaintance, gone.at, *peer));
         assert_eq!(order.collect::<BTreeSet<_>>(), self.order);
-        assert!(self.gone.len() <= MAX_DEPARTED);
+        assert!(self.gone.len() <= self.max);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use id_proto::iroh_base::PublicKey;
 
-use super::{event::Now, table::Table};
+use super::event::Now;
 
 /// A sync that hasn't reported for so long is given up, so that a lost report can't end all syncs.
 /// Origin: a guess; 65,536 entries take seconds.
@@ -16,6 +16,10 @@ pub(super) const LOST_AFTER: Duration = Duration::from_secs(120);
 
 /// How often the gap is doubled, at most, while syncs fail. Origin: 2 s become about a minute.
 const MAX_DOUBLINGS: u32 = 5;
+
+/// A table that is smaller costs so little, and may be so young, that it never ends the questions.
+/// Origin: a guess; a page holds about 200 entries.
+const SMALL_TABLE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Syncs {
@@ -26,6 +30,9 @@ pub(super) struct Syncs {
     /// New neighbours that the table lacks: they come from a part of the network that it lacks.
     strangers: BTreeSet<PublicKey>,
     under_way: Option<(PublicKey, Duration)>,
+    /// How many entries the sync that is under way has told so far, and whether one was new.
+    n_told: usize,
+    taught: bool,
     last: Option<(PublicKey, Duration)>,
     failures_in_a_row: u32,
 }
@@ -37,6 +44,8 @@ impl Syncs {
             wanted: false,
             strangers: BTreeSet::new(),
             under_way: None,
+            n_told: 0,
+            taught: false,
             last: None,
             failures_in_a_row: 0,
         }
@@ -57,14 +66,28 @@ impl Syncs {
         self.strangers.remove(peer);
     }
 
+    /// Notes an entry that `by` told.
+    pub(super) fn told(&mut self, by: PublicKey, was_new: bool) {
+        if self.under_way.is_some_and(|(asked, _)| asked == by) {
+            self.n_told += 1;
+            self.taught |= was_new;
+        }
+    }
+
     /// Notes the end of a sync. After a failure another neighbour may do better.
-    pub(super) fn ended(&mut self, peer: PublicKey, complete: bool) {
+    ///
+    /// A joiner's first neighbour may be as young as the joiner, so the others are asked as well,
+    /// until one of them has nothing to tell that isn't in our table of `table_size`.
+    pub(super) fn ended(&mut self, peer: PublicKey, complete: bool, table_size: usize) {
         if self.under_way.is_none_or(|(asked, _)| asked != peer) {
             return;
         }
         self.under_way = None;
         if complete {
             self.failures_in_a_row = 0;
+            if !self.taught && self.n_told >= table_size.max(SMALL_TABLE) {
+                self.strangers.clear();
+            }
         } else {
             self.failures_in_a_row += 1;
             self.wanted = true;
@@ -85,23 +108,18 @@ impl Syncs {
     pub(super) fn start(
         &mut self,
         neighbours: &BTreeSet<PublicKey>,
-        table: &Table,
         now: Now,
     ) -> Option<PublicKey> {
         if self.due().is_none_or(|due| now.mono < due) {
             return None;
         }
-        // Whoever came into the table meanwhile is of the part that was just synced.
-        self.strangers.retain(|peer| !table.contains(peer));
-        let peer = match self.strangers.pop_first() {
-            Some(stranger) => stranger,
-            None if self.wanted => self.next_neighbour(neighbours)?,
-            None => return None,
-        };
+        let stranger = self.strangers.pop_first();
+        let peer = stranger.or_else(|| self.next_neighbour(neighbours))?;
         if self.under_way.is_some() {
             self.failures_in_a_row += 1;
         }
         self.wanted = false;
+        (self.n_told, self.taught) = (0, false);
         self.under_way = Some((peer, now.mono));
         self.last = Some((peer, now.mono));
         Some(peer)

@@ -7,7 +7,7 @@ mod leave;
 mod random;
 mod schedule;
 mod seq;
-
+mod simulation;
 mod sync;
 mod table;
 

@@ -5,10 +5,10 @@ use id_proto::{GossipMessage, Leave, Network};
 use super::fixture::{
     Peer, World, announced, forge, forgotten, gossip_message, probed, secret, secs,
 };
-use crate::membership::{
-    Effect, Event, Refusal, RemovalReason,
-    departed::{Departed, MAX_DEPARTED},
-};
+use crate::membership::{Effect, Event, Refusal, RemovalReason, departed::Departed};
+
+/// How many departed peers are remembered in these tests.
+const MAX: u16 = 50;
 
 /// The variant of a leave in a gossip message.
 const LEAVE: u8 = 1;
@@ -164,23 +164,23 @@ fn a_leave_while_the_probe_is_under_way_removes_for_good() {
 #[test]
 fn only_so_many_departed_are_remembered_and_strangers_are_forgotten_first() {
     let now = World::new().now;
-    let mut departed = Departed::default();
+    let mut departed = Departed::new(MAX.into());
     let known = secret(1).public();
-    let id = |n: usize| secret(10 + n as u16).public();
+    let id = |n: u16| secret(10 + n).public();
     departed.remember(known, 5, secs(120), now);
-    for n in 0..=MAX_DEPARTED {
+    for n in 0..=MAX {
         departed.remember_stranger(id(n), 1, now);
     }
     departed.check_invariants();
     assert_eq!(departed.seq(&known), Some(5), "made-up keys don't push out a real peer");
-    let n_remembered = (0..=MAX_DEPARTED).filter(|n| departed.seq(&id(*n)).is_some()).count();
-    assert_eq!(n_remembered, MAX_DEPARTED - 1);
+    let n_remembered = (0..=MAX).filter(|n| departed.seq(&id(*n)).is_some()).count();
+    assert_eq!(n_remembered, usize::from(MAX) - 1);
 }
 
 #[test]
 fn the_highest_number_of_a_departed_peer_counts() {
     let now = World::new().now;
-    let mut departed = Departed::default();
+    let mut departed = Departed::new(MAX.into());
     let peer = secret(1).public();
     departed.remember(peer, 5, secs(120), now);
     departed.remember_stranger(peer, 3, now);

@@ -36,15 +36,34 @@ fn the_first_neighbour_is_asked_at_once() {
     assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(1)))), [id(1)]);
 }
 
-#[test]
-fn the_other_neighbours_of_a_joiner_are_not_asked_once_they_are_known() {
+/// A joiner that has synced from the first of two neighbours, and in whose table are `n` peers, all
+/// of whom the first one told.
+fn joiner_with_table_of(n: u16) -> (World, Vec<PublicKey>) {
     let mut world = World::new();
+    world.tick();
+    let first = world.neighbour();
+    let mut asked = asked_for_table(&world.handle(Event::NeighbourUp(first)));
     world.handle(Event::NeighbourUp(id(1)));
-    world.handle(Event::NeighbourUp(id(2)));
-    let announcement = Peer::new(2).announce(world.now);
-    world.told(&announcement, secs(1));
-    world.handle(Event::Synced { peer: id(1), complete: true });
-    assert!(asked_for_table(&effects_of(world.run_for(secs(60)))).is_empty());
+    let peers: Vec<_> = (1..=n).map(|seed| Peer::new(seed).announce(world.now)).collect();
+    for announcement in &peers {
+        world.hear(announcement);
+        world.told(announcement, secs(0));
+    }
+    world.handle(Event::Synced { peer: first, complete: true });
+    asked.extend(asked_for_table(&effects_of(world.run_for(secs(10)))));
+    (world, asked)
+}
+
+#[test]
+fn a_joiner_asks_another_neighbour_because_the_first_may_be_as_young() {
+    let (world, asked) = joiner_with_table_of(5);
+    assert_eq!(asked, [world.neighbour(), id(1)]);
+}
+
+#[test]
+fn a_table_that_lacks_nothing_of_ours_ends_the_questions() {
+    let (world, asked) = joiner_with_table_of(100);
+    assert_eq!(asked, [world.neighbour()]);
 }
 
 #[test]
@@ -80,12 +99,12 @@ fn lost_messages_cause_a_sync() {
 fn there_is_one_sync_at_a_time_and_a_gap_between_two() {
     let mut world = with_neighbours(1..3);
     let first = asked_for_table(&world.handle(Event::Lagged))[0];
-    world.advance(secs(1));
+    world.advance(millis(300));
     assert!(asked_for_table(&world.handle(Event::Lagged)).is_empty());
     let effects = world.handle(Event::Synced { peer: first, complete: true });
     assert!(asked_for_table(&effects).is_empty(), "too soon");
-    assert_eq!(world.node.next_deadline(), world.now.mono + secs(1));
-    world.advance(millis(999));
+    assert_eq!(world.node.next_deadline(), world.now.mono + millis(700));
+    world.advance(millis(699));
     assert!(asked_for_table(&world.tick()).is_empty());
     world.advance(millis(1));
     assert_eq!(asked_for_table(&world.tick()).len(), 1);
@@ -101,7 +120,7 @@ fn after_a_failure_the_next_neighbour_is_asked() {
     for turn in 0..3 {
         let effects = world.handle(Event::Synced { peer: asked[turn], complete: false });
         assert!(asked_for_table(&effects).is_empty(), "the gap holds after a failure, too");
-        asked.extend(asked_for_table(&effects_of(world.run_for(secs(2 << (turn + 1))))));
+        asked.extend(asked_for_table(&effects_of(world.run_for(secs(1 << (turn + 1))))));
     }
     let start = neighbours.iter().position(|peer| *peer == asked[0]).unwrap();
     let expected: Vec<_> = (0..4).map(|turn| neighbours[(start + turn) % 3]).collect();
@@ -117,7 +136,7 @@ fn a_neighbour_that_always_fails_is_asked_ever_more_rarely() {
         world.handle(Event::Synced { peer: id(1), complete: false });
         asked += asked_for_table(&effects_of(world.run_for(secs(1)))).len();
     }
-    assert!((50..70).contains(&asked), "{asked} times in an hour");
+    assert!((100..130).contains(&asked), "{asked} times in an hour");
     // A new neighbour gets its chance as soon as the shortest gap is over.
     world.handle(Event::NeighbourUp(id(2)));
     assert!(asked_for_table(&effects_of(world.run_for(secs(2)))).len() <= 1);
