@@ -13,8 +13,8 @@ use id_client::{
 
 // readme:begin
 async fn list_peers(node: &str) -> Result<(), Box<dyn Error>> {
-    let endpoint = Endpoint::bind(presets::Minimal).await?;
     let node: PeerRef = node.parse()?; // a node id, id@ip:port, or a ticket
+    let endpoint = Endpoint::bind(presets::Minimal).await?;
     let peers = Client::new(endpoint.clone()).list_peers(node.addrs()[0].clone());
     let peers: Result<Vec<_>, _> = peers.try_collect().await;
     endpoint.close().await;

@@ -5,6 +5,8 @@
 #[path = "server/mod.rs"]
 mod server;
 
+use std::time::Duration;
+
 use futures::TryStreamExt;
 use id_client::{
     Client, Crawler, Limits,
@@ -14,6 +16,8 @@ use id_client::{
 use server::{Server, bind};
 
 const N_ENTRIES: usize = 100_000;
+/// A hundred thousand signatures take seconds, on a busy machine many.
+const PATIENCE: Duration = Duration::from_secs(120);
 const MIB: usize = 1024 * 1024;
 
 #[tokio::test]
@@ -32,7 +36,8 @@ async fn a_table_of_100_000_entries_is_read_and_crawled_in_bounded_memory() {
     let limits = Limits {
         max_depth: 0.into(),
         max_peers: (2 * N_ENTRIES).try_into().unwrap(),
-        ask_timeout: Limits::default().timeout,
+        timeout: PATIENCE,
+        ask_timeout: PATIENCE,
         ..Limits::default()
     };
     let crawler = Crawler::builder(endpoint.clone()).seeds([server.addr()]).limits(limits);
@@ -55,7 +60,7 @@ fn item(template: &PeerAnnouncement, i: usize) -> Vec<u8> {
     let name = Some(format!("peer number {i}"));
     let announcement = PeerAnnouncement { node_id: key.public(), name, ..template.clone() };
     let announcement = SignedAnnouncement::sign(announcement, &key).unwrap();
-    let age = std::time::Duration::from_secs(1);
+    let age = Duration::from_secs(1);
     PeerEntry { announcement, age, source: Source::Gossip, verified_age: None }.encode()
 }
 

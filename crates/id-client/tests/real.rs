@@ -40,7 +40,7 @@ async fn whoami_of(script: Script) -> Result<id_client::Whoami, AskError> {
     answer
 }
 
-/// Every page, or how many came before which error.
+/// The pages that came, and what the answer ended in, if it wasn't its end.
 async fn pages_of(script: Script, max_entries: u32) -> (Vec<PeersPage>, Option<FailKind>) {
     let server = Server::scripted(script).await;
     let outcome = with_client(IMPATIENCE, async |client| {
@@ -372,6 +372,13 @@ async fn an_answer_that_ends_before_its_last_page_is_lost() {
         assert!(pages.len() <= 1, "{end:?}");
         assert!(failure == Some(FailKind::Lost) || failure == Some(FailKind::Refused), "{end:?}");
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_between_pages_times_out() {
+    let script = Script::new([MetaResponse::Peers(page(2, true))], End::Hang);
+    let (pages, failure) = pages_of(script, 10).await;
+    assert_eq!((pages.len(), failure), (1, Some(FailKind::Timeout)));
 }
 
 #[tokio::test]

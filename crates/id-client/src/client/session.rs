@@ -1,6 +1,6 @@
 //! One connection to one peer.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{Stream, TryFutureExt, stream};
 use id_proto::{
@@ -25,7 +25,7 @@ use crate::{
 /// from it are gone, or at once by [`Session::close`].
 ///
 /// Every question ends within the client's time-out; of a listing, every page.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Session {
     open: Arc<OpenConnection>,
     proof: MembershipProof,
@@ -138,6 +138,16 @@ impl Session {
         answer: impl Future<Output = Result<T, AskError>>,
     ) -> Result<T, AskError> {
         super::within(self.timeout, answer).await
+    }
+}
+
+/// Shows no proof.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("remote_id", &self.remote_id())
+            .field("route", &self.route())
+            .finish_non_exhaustive()
     }
 }
 

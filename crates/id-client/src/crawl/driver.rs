@@ -44,20 +44,6 @@ pub struct Crawler {
     own_id: Option<PublicKey>,
 }
 
-enum Dialler {
-    Endpoint(Endpoint),
-    Transport(Arc<dyn Transport>),
-}
-
-impl fmt::Debug for Dialler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Endpoint(_) => "Endpoint",
-            Self::Transport(_) => "Transport",
-        })
-    }
-}
-
 impl Crawler {
     /// A crawl of the public network, from `endpoint`. It neither asks nor lists the endpoint's own
     /// node, if it has one.
@@ -105,14 +91,7 @@ impl Crawler {
 
     /// Starts the crawl's clock. The crawl itself goes on while [`Crawl::next`] is awaited.
     pub fn start(self) -> Crawl {
-        let transport = match self.dialler {
-            Dialler::Transport(transport) => transport,
-            Dialler::Endpoint(endpoint) => Arc::new(
-                Client::new(endpoint)
-                    .with_network(self.network.clone())
-                    .with_timeout(self.limits.ask_timeout),
-            ),
-        };
+        let transport = self.dialler.into_transport(&self.network, &self.limits);
         let (deadline, ask_timeout) =
             (clock::deadline(self.limits.timeout), self.limits.ask_timeout);
         let tag = self.network.tag();
@@ -127,6 +106,34 @@ impl Crawler {
             ask_timeout,
             took: None,
         }
+    }
+}
+
+/// What a crawl asks through.
+enum Dialler {
+    Endpoint(Endpoint),
+    Transport(Arc<dyn Transport>),
+}
+
+impl Dialler {
+    fn into_transport(self, network: &Network, limits: &Limits) -> Arc<dyn Transport> {
+        let client = |endpoint| {
+            let client = Client::new(endpoint).with_network(network.clone());
+            client.with_timeout(limits.ask_timeout)
+        };
+        match self {
+            Self::Endpoint(endpoint) => Arc::new(client(endpoint)),
+            Self::Transport(transport) => transport,
+        }
+    }
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Endpoint(_) => "Endpoint",
+            Self::Transport(_) => "Transport",
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{crawl::report::StopReason, error::AskError};
 /// One step of a crawl, in the order in which it happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "most events are the large one, `Found`")]
 pub enum CrawlEvent {
     /// A peer is being asked.
     Dialing {
@@ -16,6 +17,7 @@ pub enum CrawlEvent {
         depth: u32,
     },
     /// A peer that wasn't known before, or whose announcement wasn't, is now; its signature holds.
+    /// Told once for each peer: a newer announcement that comes later is in the report only.
     Found {
         /// The entry, with what the responder knows of it.
         entry: PeerEntry<SignedAnnouncement>,

@@ -225,15 +225,11 @@ impl CrawlState {
         gate: &Gate,
         item: Result<&[u8], DecodeError>,
     ) -> Vec<CrawlEvent> {
-        match gate.admit(item).and_then(|entry| self.believe(from, entry)) {
-            Ok(events) => {
-                if let Some(n_entries) = self.n_entries_of(&from) {
-                    *n_entries += 1;
-                }
-                events
-            }
-            Err(reason) => self.reject(from, reason),
+        let believed = gate.admit(item).and_then(|entry| self.believe(from, entry));
+        if let (Ok(_), Some(n_entries)) = (&believed, self.n_entries_of(&from)) {
+            *n_entries += 1;
         }
+        believed.unwrap_or_else(|reason| self.reject(from, reason))
     }
 
     /// Takes an entry in, checking its signature if it says anything new.

@@ -98,6 +98,21 @@ async fn a_newer_announcement_that_is_forged_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_altered_entry_of_a_peer_that_is_known_is_counted_too() {
+    let network = MemoryNetwork::new(3, [(0, 1), (0, 2)]);
+    let mut altered = network.announcement(2).statement().clone();
+    altered.agent = "altered".into();
+    let forger = memory::secret_key(99);
+    altered.node_id = forger.public();
+    let mut altered = item(&SignedAnnouncement::sign(altered, &forger).unwrap());
+    let at = altered.windows(32).position(|window| window == forger.public().as_bytes()).unwrap();
+    altered[at..at + 32].copy_from_slice(network.id(2).as_bytes());
+    let report = crawl(&network.with_item(1, altered), unlimited()).await;
+    let liar = report.peers.iter().find(|peer| !peer.rejected.is_empty()).unwrap();
+    assert_eq!(liar.rejected, BTreeMap::from([(RejectReason::BadSignature, 1)]));
+}
+
+#[tokio::test]
 async fn of_two_announcements_with_one_number_the_first_stays() {
     let network = MemoryNetwork::new(3, [(0, 1), (0, 2)]);
     let twin = announced(&network, 2, |a| a.name = Some("twin".into()));

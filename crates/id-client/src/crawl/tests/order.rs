@@ -123,10 +123,12 @@ async fn a_longer_way_found_first_gives_way_to_the_shorter() {
     let (slow, fast) = (0, 1);
     let edges = [(fast, 2), (2, 3), (slow, 3), (3, 4)];
     let network = MemoryNetwork::new(5, edges).with(slow, Behaviour::Slow(Duration::from_secs(1)));
-    let report = crawler(&network, &[slow, fast], depth(1.into())).start().run().await;
     let expected = BTreeMap::from([(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)]);
-    assert_eq!(depths(&network, &report), expected);
-    assert_eq!(asked(&network, &report), BTreeSet::from([0, 1, 2, 3]));
+    for (max_depth, n_asked) in [(Depth::Hops(1), 4), (Depth::Unlimited, 5)] {
+        let report = crawler(&network, &[slow, fast], depth(max_depth)).start().run().await;
+        assert_eq!(depths(&network, &report), expected, "{max_depth:?}");
+        assert_eq!(report.summary().answered, n_asked, "{max_depth:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,8 @@ struct Scenario {
     limits: Limits,
     /// Who fails before saying anything.
     mute: BTreeSet<usize>,
+    /// Who answers only when nobody else has anything to say.
+    slow: BTreeSet<usize>,
     /// Picks what happens next, over and over.
     choices: Vec<u16>,
     /// After so many steps the crawl is stopped.
@@ -36,29 +38,33 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             Limits { max_depth, max_peers, concurrency, ..Limits::default() }
         });
     let mute = proptest::collection::btree_set(0_usize..16, 0..4);
+    let slow = proptest::collection::btree_set(0_usize..16, 0..4);
     let seeds = proptest::collection::vec(0_usize..16, 1..4);
     let choices = proptest::collection::vec(any::<u16>(), 8..64);
     let stop_after = proptest::option::weighted(0.3, 0_usize..40);
-    (graph, limits, mute, seeds, choices, stop_after).prop_map(
-        |((size, degree, seed), limits, mute, seeds, choices, stop_after)| Scenario {
+    (graph, limits, (mute, slow), seeds, choices, stop_after).prop_map(
+        |((size, degree, seed), limits, (mute, slow), seeds, choices, stop_after)| Scenario {
             size,
             edges: random_edges(size, degree, seed),
             seeds: seeds.into_iter().map(|seed| seed % size).collect(),
             limits,
             mute,
+            slow,
             choices,
             stop_after,
         },
     )
 }
 
+/// Who is being asked, and the pages that it still has.
+type Asked = (PublicKey, VecDeque<PeersPage>);
+
 /// A scenario that is being played.
 struct Play<'a> {
     scenario: &'a Scenario,
     network: &'a MemoryNetwork,
     state: CrawlState,
-    /// Who is being asked, and the pages that it still has.
-    asking: Vec<(PublicKey, VecDeque<PeersPage>)>,
+    asking: Vec<Asked>,
     events: Vec<CrawlEvent>,
 }
 
@@ -87,14 +93,15 @@ impl<'a> Play<'a> {
 
     /// Asks somebody else, or lets one of those who are asked go on.
     fn step(&mut self, choice: usize) {
-        let i = choice % (self.asking.len() + 1);
-        if i < self.asking.len() {
-            return self.answer(i);
+        let ready = |(i, (peer, _)): (usize, &Asked)| (!self.is_slow(*peer)).then_some(i);
+        let ready: Vec<usize> = self.asking.iter().enumerate().filter_map(ready).collect();
+        if let Some(i) = ready.get(choice % (ready.len() + 1)) {
+            return self.answer(*i);
         }
         match self.state.poll() {
             Some(ask) => self.asking.push((ask.peer.id, self.pages(ask.peer.id))),
             None if self.asking.is_empty() => panic!("nobody to ask, but not done"),
-            None => self.answer(0),
+            None => self.answer(ready.first().copied().unwrap_or(0)),
         }
     }
 
@@ -110,6 +117,10 @@ impl<'a> Play<'a> {
 
     fn is_mute(&self, peer: PublicKey) -> bool {
         self.scenario.mute.contains(&self.network.index_of(&peer).unwrap())
+    }
+
+    fn is_slow(&self, peer: PublicKey) -> bool {
+        self.scenario.slow.contains(&self.network.index_of(&peer).unwrap())
     }
 
     fn outcome(&self, peer: PublicKey) -> Result<(), AskError> {
