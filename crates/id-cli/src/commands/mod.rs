@@ -16,9 +16,9 @@ use crate::{
     exit::{Exit, Stop},
 };
 
-/// How long closing the endpoint may take. Origin: those who were asked are told that we go; after
-/// a second, those who can still hear it have.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long closing the endpoint may take. Origin: a round trip around the world. Those who answered
+/// know already that we go, and those who are silent must not make a deadline late.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Performs a command.
 pub(crate) async fn run(command: Command) -> Result<Exit> {
