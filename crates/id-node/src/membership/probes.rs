@@ -1,4 +1,9 @@
 //! Which stale peers wait for a probe, and which probes are under way.
+//!
+//! This bounds how long a dead peer stays in a table: its own staleness, one sweep and one probe,
+//! 190 s by default and never less than the 120 s of staleness. If more peers die at once than there
+//! are slots, each further lot takes one probe longer. Nodes sweep at different times on purpose: a
+//! peer that is alive and only unheard isn't dialled by everyone in the same moment.
 
 use std::{
     collections::{BTreeMap, VecDeque},

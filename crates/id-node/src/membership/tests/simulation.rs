@@ -361,7 +361,7 @@ impl Simulation {
 fn nodes_that_join_one_by_one_agree_within_two_seconds_of_the_last() {
     for seed in [1, 2] {
         let mut simulation = Simulation::new(seed);
-        for _ in 0..40 {
+        for _ in 0..25 {
             simulation.join();
             simulation.run_for(millis(100));
         }
@@ -372,11 +372,11 @@ fn nodes_that_join_one_by_one_agree_within_two_seconds_of_the_last() {
 
 #[test]
 fn a_joiner_holds_a_settled_network_one_round_trip_after_its_first_neighbour() {
-    let mut simulation = Simulation::settled(3, 30);
+    let mut simulation = Simulation::settled(3, 20);
     simulation.run_for(secs(60));
     let joiner = simulation.join();
     simulation.run_for(SLOWEST * 2);
-    assert_eq!(simulation.nodes[joiner].membership.table_size(), 30);
+    assert_eq!(simulation.nodes[joiner].membership.table_size(), 20);
     simulation.run_for(SLOWEST);
     simulation.assert_agreement();
 }
@@ -384,20 +384,20 @@ fn a_joiner_holds_a_settled_network_one_round_trip_after_its_first_neighbour() {
 #[test]
 fn a_killed_node_leaves_every_table_within_staleness_sweep_and_probe_and_never_before_staleness() {
     for seed in [4, 5] {
-        let mut simulation = Simulation::settled(seed, 12);
+        let mut simulation = Simulation::settled(seed, 9);
         simulation.run_for(secs(100));
         let dead = simulation.key(7);
         simulation.kill(7);
         let killed_at = simulation.now;
         let bound = STALE + SWEEP + PROBE + SLOWEST;
         // Nodes that join meanwhile learn of it from tables that still hold it.
-        for _ in 0..8 {
-            simulation.run_for(bound / 8);
+        for _ in 0..5 {
+            simulation.run_for(bound / 5);
             simulation.join();
         }
         simulation.run_for(killed_at + bound - simulation.now);
-        assert!((0..20).all(|id| id == 7 || !simulation.knows(id, 7)), "a ghost is left");
-        for node in simulation.nodes.iter().take(12).filter(|node| node.membership.me != dead) {
+        assert!((0..14).all(|id| id == 7 || !simulation.knows(id, 7)), "a ghost is left");
+        for node in simulation.nodes.iter().take(9).filter(|node| node.membership.me != dead) {
             let [(at, peer, RemovalReason::ProbeFailed)] = node.forgotten[..] else {
                 panic!("{:?}", node.forgotten);
             };
@@ -412,17 +412,17 @@ fn a_killed_node_leaves_every_table_within_staleness_sweep_and_probe_and_never_b
 
 #[test]
 fn a_leave_empties_every_table_within_a_second() {
-    let mut simulation = Simulation::settled(6, 20);
+    let mut simulation = Simulation::settled(6, 12);
     simulation.leave(3);
     simulation.run_for(secs(1));
-    assert!((0..20).all(|id| id == 3 || !simulation.knows(id, 3)));
-    simulation.run_for(secs(300));
+    assert!((0..12).all(|id| id == 3 || !simulation.knows(id, 3)));
+    simulation.run_for(secs(200));
     simulation.assert_agreement();
 }
 
 #[test]
 fn no_live_node_is_removed_in_an_hour_with_a_third_of_the_gossip_lost() {
-    let mut simulation = Simulation::settled(7, 7);
+    let mut simulation = Simulation::settled(7, 5);
     simulation.loss = 0.3;
     simulation.run_for(secs(3600));
     simulation.assert_agreement();
