@@ -1,0 +1,8 @@
+//! Real nodes in one process, over real connections on loopback.
+
+mod asking;
+mod believing;
+mod going;
+mod lab;
+mod meeting;
+mod member;
