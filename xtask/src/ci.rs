@@ -108,28 +108,55 @@ fn lints(project: &Project) -> Result<Outcome> {
     if !succeeds(&mut project.cargo(["clippy", "--version"])) {
         return Ok(Outcome::Skipped("clippy is missing (rustup component add clippy)"));
     }
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-features",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
     passed(&mut project.cargo(clippy))
 }
 
 fn build(project: &Project) -> Result<Outcome> {
-    passed(&mut project.cargo(["build", "--workspace", "--all-targets", "--locked"]))
+    passed(&mut project.cargo([
+        "build",
+        "--workspace",
+        "--all-features",
+        "--all-targets",
+        "--locked",
+    ]))
 }
 
 fn tests(project: &Project) -> Result<Outcome> {
     if succeeds(&mut project.cargo(["nextest", "--version"])) {
-        return passed(&mut project.cargo(["nextest", "run", "--workspace", "--locked"]));
+        return passed(&mut project.cargo([
+            "nextest",
+            "run",
+            "--workspace",
+            "--all-features",
+            "--locked",
+        ]));
     }
-    pass(&mut project.cargo(["test", "--workspace", "--all-targets", "--locked"]))?;
+    pass(&mut project.cargo([
+        "test",
+        "--workspace",
+        "--all-features",
+        "--all-targets",
+        "--locked",
+    ]))?;
     Ok(Outcome::PassedWith("by cargo test, because cargo-nextest is missing"))
 }
 
 fn doc_tests(project: &Project) -> Result<Outcome> {
-    passed(&mut project.cargo(["test", "--doc", "--workspace", "--locked"]))
+    passed(&mut project.cargo(["test", "--doc", "--workspace", "--all-features", "--locked"]))
 }
 
 fn docs(project: &Project) -> Result<Outcome> {
-    let mut doc = project.cargo(["doc", "--workspace", "--no-deps", "--locked"]);
+    let mut doc = project.cargo(["doc", "--workspace", "--all-features", "--no-deps", "--locked"]);
     passed(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -55,7 +55,7 @@ impl Project {
     /// above it would be compiled twice by whoever runs the demo and then the tests.
     pub(crate) fn build_binaries(&self) -> Result<Binaries> {
         eprintln!("building id-node and id-cli (the first time takes minutes)");
-        pass(&mut self.cargo(["build", "--workspace", "--bins", "--examples"]))?;
+        pass(&mut self.cargo(["build", "--workspace", "--all-features", "--bins", "--examples"]))?;
         self.built_binaries()
     }
 

@@ -214,3 +214,6 @@ async fn read_request(recv: &mut RecvStream) -> Result<MetaRequest, MetaResponse
 fn not_a_member() -> MetaResponse {
     MetaResponse::error(ErrorCode::NotMember, "this network is private")
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,6 +87,11 @@ impl<T: Statement> Unverified<T> {
         Ok(Signed { bytes: self.bytes, statement: self.statement })
     }
 
+    /// The bytes as they came: signature and body.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What it claims to say.
     pub fn claimed(&self) -> &T {
         &self.statement

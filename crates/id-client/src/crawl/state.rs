@@ -382,9 +382,9 @@ impl Peer {
     /// Whether `entry` says what is held already, or something older: then it changes nothing, and
     /// its signature needn't be checked.
     fn needs_no_proof_of(&self, entry: &UnverifiedEntry) -> bool {
-        let claimed = entry.announcement.claimed();
+        let shown = &entry.announcement;
         let held = self.announcement.as_ref();
-        held.is_some_and(|held| claimed.seq < held.seq || claimed == held.statement())
+        held.is_some_and(|held| shown.claimed().seq < held.seq || shown.bytes() == held.bytes())
     }
 
     fn take_newer(&mut self, announcement: &SignedAnnouncement) {

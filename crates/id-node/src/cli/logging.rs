@@ -10,8 +10,10 @@ use super::{Settings, args::LogFormat};
 pub(crate) fn install(settings: &Settings) {
     let by_flag = match settings.verbose {
         // The stack warns of every peer that goes; that is not the operator's trouble.
-        0 => "warn,id_node=warn,distributed_topic_tracker=error,mainline=error,\
-              iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off",
+        0 => {
+            "warn,id_node=warn,distributed_topic_tracker=error,mainline=error,\
+              iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off"
+        }
         // The last one calls it an error when the endpoint closes as it was told to.
         1 => "warn,id_node=info,iroh=error,iroh_gossip=error,iroh::socket::transports::relay=off",
         2 => "info,id_node=debug,id_client=debug",

@@ -65,6 +65,7 @@ impl MembershipConfig {
             _ if !limits::INTERVAL_SECS.contains(&interval) => Err("announce_interval"),
             config if config.agent.len() > limits::MAX_AGENT_LEN => Err("agent"),
             config if config.max_entries == 0 => Err("max_entries"),
+            config if config.max_probes == 0 => Err("max_probes"),
             _ => Ok(()),
         }
     }

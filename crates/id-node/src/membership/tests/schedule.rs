@@ -113,8 +113,10 @@ fn a_node_that_changes_all_the_time_stays_within_what_others_accept_of_one_autho
         at.extend(times(&world.run_for(millis(50))));
     }
     for from in &at {
-        let within =
-            |time: Duration| at.iter().filter(|at| (*from..=*from + time).contains(at)).count();
+        let within = |time: Duration| {
+            let end = *from + time;
+            at.iter().filter(|at| (*from..=end).contains(*at)).count()
+        };
         assert!(within(millis(4_999)) <= 3, "a burst of three");
         assert!(within(secs(60)) <= 3 + 12 + 2, "one per 5 s, and the regular ones");
     }
