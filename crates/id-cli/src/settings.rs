@@ -24,6 +24,7 @@ use crate::{
 /// Settings of `peers`.
 #[derive(Debug)]
 pub(crate) struct PeersSettings {
+    pub(crate) wanted: Wanted,
     pub(crate) source: Source,
     pub(crate) network: Network,
     pub(crate) relay: Relay,
@@ -56,6 +57,7 @@ impl PeersSettings {
         let more = bootstrap.iter().flat_map(PeerRef::addrs).cloned().collect();
         let local = || LocalNode::find(args.network.data_dir.as_deref());
         Ok(Self {
+            wanted,
             source: Source::choose(wanted, node, more, local, &network)?,
             relay: relay(&args.network, &network)?,
             network,

@@ -16,9 +16,9 @@ use crate::{
     exit::{Exit, Stop},
 };
 
-/// How long closing the endpoint may take. Origin: a round trip around the world. Those who answered
-/// know already that we go, and those who are silent must not make a deadline late.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long closing the endpoint may take. Origin: those who were asked are told at once that we go;
+/// the rest is waiting for those who no longer listen, and `--timeout` is to be kept.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Performs a command.
 pub(crate) async fn run(command: Command) -> Result<Exit> {

@@ -20,11 +20,15 @@ use crate::{
     },
     progress::Progress,
     settings::PeersSettings,
-    source::Source,
+    source::{Source, Wanted},
+    talk,
 };
 
 pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
     let settings = PeersSettings::new(args)?;
+    if settings.progress.is_chatty() {
+        fallback(&settings).into_iter().for_each(talk::note);
+    }
     let interrupt = Interrupt::listen()?;
     let header = Header::new(&settings.network, SystemTime::now());
     with_endpoint(settings.relay.clone(), async |endpoint| {
@@ -45,6 +49,13 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
         Ok(verdict::pronounce(&outcome, &settings))
     })
     .await
+}
+
+/// What to say when nobody can be asked, and nobody has said that that is wanted.
+fn fallback(settings: &PeersSettings) -> Option<&'static str> {
+    let is_fallback =
+        settings.wanted == Wanted::Either && matches!(settings.source, Source::Gossip(_));
+    is_fallback.then_some("no node runs on this machine; listening in the topic instead")
 }
 
 /// What a search for peers works with. `rpc` and `gossip` are the two ways to search.

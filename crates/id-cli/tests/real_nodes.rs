@@ -1,0 +1,294 @@
+//! The real binary against real nodes. They run in this process, on loopback, so that none can
+//! outlive it; what they speak and what is printed is as between processes.
+
+mod support;
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+    net::Ipv4Addr,
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
+
+use id_node::{
+    Node, NodeConfig,
+    data_dir::{DataDir, RuntimeFile},
+    endpoint::{self, EndpointOptions},
+};
+use id_proto::Network;
+use serde_json::Value;
+use support::{Ended, id_cli};
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+/// How long nodes may take to know each other. They take well under a second.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Nodes that know each other; the first is the one that runs on "this machine".
+struct Nodes {
+    nodes: Vec<Node>,
+    home: TempDir,
+    // Held for its lock, by which id-cli knows that a node runs there.
+    _data_dir: DataDir,
+}
+
+impl Nodes {
+    async fn start(n_nodes: usize, network: &Network) -> Self {
+        let mut nodes: Vec<Node> = Vec::new();
+        for index in 0..n_nodes {
+            let bootstrap = nodes.first().map(|first| first.endpoint().addr());
+            let config = NodeConfig {
+                name: Some(format!("node {index}")),
+                bootstrap: bootstrap.into_iter().collect(),
+                ..NodeConfig::new(network.clone())
+            };
+            nodes.push(spawn(config).await);
+        }
+        let home = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(home.path().join("share/id-node")).unwrap();
+        data_dir.write_runtime_file(&runtime_file(&nodes[0])).unwrap();
+        let nodes = Self { nodes, home, _data_dir: data_dir };
+        timeout(LIMIT, nodes.agreed()).await.expect("the nodes never came to know each other");
+        nodes
+    }
+
+    async fn agreed(&self) {
+        let n_others = self.nodes.len() - 1;
+        while self.nodes.iter().any(|node| node.view().entries.len() < n_others) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Runs `id-cli`; the nodes' tasks go on meanwhile, on the runtime's other threads.
+    fn id_cli(&self, args: &[&str]) -> Ended {
+        let mut command = id_cli(self.home.path(), args);
+        command.env("ID_CLI_RELAY", "disabled");
+        support::run(command)
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let ended = self.id_cli(&[&["peers", "--json"], args].concat());
+        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.err))
+    }
+
+    fn ids(&self) -> BTreeSet<String> {
+        self.nodes.iter().map(|node| node.id().to_string()).collect()
+    }
+
+    async fn stop(self) {
+        for node in self.nodes {
+            node.shutdown().await;
+        }
+    }
+}
+
+async fn spawn(config: NodeConfig) -> Node {
+    let bind = Some((Ipv4Addr::LOCALHOST, 0).into());
+    let endpoint = endpoint::bind(EndpointOptions { bind, ..EndpointOptions::default() });
+    Node::spawn(endpoint.await.unwrap(), config).await.unwrap()
+}
+
+fn runtime_file(node: &Node) -> RuntimeFile {
+    RuntimeFile {
+        node_id: node.id(),
+        addrs: node.endpoint().bound_sockets(),
+        pid: std::process::id(),
+        topic: node.network().topic().to_owned(),
+        network_tag: node.network().tag().to_string(),
+    }
+}
+
+fn listed(document: &Value) -> Vec<String> {
+    let peers = document["peers"].as_array().unwrap().iter();
+    peers.map(|peer| peer["node_id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn statuses(document: &Value) -> Vec<&str> {
+    let peers = document["peers"].as_array().unwrap().iter();
+    peers.map(|peer| peer["status"].as_str().unwrap()).collect()
+}
+
+fn faults(schema: &Value, instance: &Value) -> Vec<String> {
+    let validator = jsonschema::draft202012::new(schema).unwrap();
+    validator.iter_errors(instance).map(|fault| fault.to_string()).collect()
+}
+
+fn schema() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/peers.schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_format_lists_the_same_peers_in_the_same_order() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let ids: Vec<String> = nodes.ids().into_iter().collect();
+    let in_format = |format| {
+        let ended = nodes.id_cli(&["peers", "--format", format]);
+        assert_eq!(ended.code, Some(0), "{format}: {}", ended.err);
+        ended.out
+    };
+
+    let first_words = |text: String, separator| -> Vec<String> {
+        text.lines().filter_map(|line| line.split(separator).next()).map(str::to_owned).collect()
+    };
+    let short_ids: Vec<_> = ids.iter().map(|id| id[..10].to_owned()).collect();
+    assert_eq!(first_words(in_format("table"), ' ')[1..], short_ids);
+    assert_eq!(first_words(in_format("tsv"), '\t'), ids);
+
+    let document: Value = serde_json::from_str(&in_format("json")).unwrap();
+    assert_eq!(listed(&document), ids);
+    assert_eq!(faults(&schema(), &document), [""; 0]);
+
+    let lines = in_format("jsonl");
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let peers = lines.iter().filter(|line| line["type"] == "peer");
+    let by_lines: BTreeSet<_> = peers.map(|peer| peer["node_id"].as_str().unwrap()).collect();
+    assert_eq!(by_lines, ids.iter().map(String::as_str).collect());
+    assert_eq!(lines.len(), 1 + ids.len() + 1);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crawl_tells_what_is_true_of_every_peer() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let document = nodes.json(&[]);
+    assert_eq!(document["crawl"]["complete"], true);
+    assert_eq!(document["crawl"]["source"], "rpc");
+    assert_eq!(document["summary"]["answered"], 3);
+    for peer in document["peers"].as_array().unwrap() {
+        assert_eq!(peer["verified"], true);
+        assert_eq!(peer["path"], "direct");
+        assert!(peer["name"].as_str().unwrap().starts_with("node "));
+        assert!(peer["age_secs"].as_f64().unwrap() < LIMIT.as_secs_f64());
+        assert!(peer["rtt_ms"].as_f64().unwrap() > 0.0);
+        let is_first = peer["node_id"] == nodes.nodes[0].id().to_string();
+        assert_eq!(peer["depth"], u64::from(!is_first));
+    }
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn depth_zero_asks_only_the_node_that_is_named() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let node = nodes.nodes[1].ticket().to_string();
+    let document = nodes.json(&[&node, "--depth", "0"]);
+    assert_eq!(listed(&document).len(), 3);
+    let mut statuses = statuses(&document);
+    statuses.sort_unstable();
+    assert_eq!(statuses, ["answered", "not_asked", "not_asked"]);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cap_stops_the_crawl_early_and_prints_what_there_is() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let ended = nodes.id_cli(&["peers", "--max-peers", "2", "--json"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.err);
+    assert!(ended.err.contains("warning: stopped: there are more than --max-peers 2"));
+    let document: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(document["crawl"]["stopped_by"], "max_peers");
+    assert_eq!(listed(&document).len(), 2);
+    assert_eq!(faults(&schema(), &document), [""; 0]);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_peers_are_a_condition_unmet() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    assert_eq!(nodes.id_cli(&["peers", "--min-peers", "2"]).code, Some(0));
+    let ended = nodes.id_cli(&["peers", "--min-peers", "3"]);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.err.contains("error: 2 peers known, --min-peers 3"), "{}", ended.err);
+    assert_eq!(ended.out.lines().count(), 3);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_node_says_who_it_is_and_answers_pings() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    let id = nodes.nodes[0].id().to_string();
+    let status = nodes.id_cli(&["status", "--json"]);
+    assert_eq!(status.code, Some(0), "{}", status.err);
+    let status: Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!(status["node_id"], id);
+    assert_eq!(status["about"]["name"], "node 0");
+    assert_eq!(status["status"]["table_size"], 1);
+
+    let whoami = nodes.id_cli(&["whoami"]);
+    assert!(whoami.out.starts_with(&format!("node id: {id}\n")), "{}", whoami.out);
+
+    let pong = nodes.id_cli(&["ping", "-c", "2"]);
+    assert_eq!(pong.code, Some(0), "{}", pong.err);
+    assert_eq!(pong.out.lines().count(), 2);
+    assert!(pong.out.contains("direct path, RTT "), "{}", pong.out);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listening_hears_who_can_be_asked() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let document = nodes.json(&["--gossip", "--min-peers", "3"]);
+    assert_eq!(listed(&document), nodes.ids().into_iter().collect::<Vec<_>>());
+    assert_eq!(document["crawl"]["source"], "gossip");
+    assert_eq!(document["crawl"]["complete"], true);
+    assert_eq!(document["summary"]["not_asked"], 3);
+    assert_eq!(faults(&schema(), &document), [""; 0]);
+    // Who only listened is in nobody's table.
+    assert!(nodes.nodes.iter().all(|node| node.view().entries.len() == 2));
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_network_answers_members_only() {
+    let nodes = Nodes::start(2, &Network::derive("office", "hunter2").unwrap()).await;
+    let first = &nodes.nodes[0];
+    let node = format!("{}@{}", first.id(), first.endpoint().bound_sockets()[0]);
+
+    let stranger = nodes.id_cli(&["peers", &node]);
+    assert_eq!(stranger.code, Some(5));
+    assert!(stranger.err.contains("not_member"), "{}", stranger.err);
+    assert!(stranger.err.contains("hint: its network is private"), "{}", stranger.err);
+
+    let about = nodes.id_cli(&["status", &node]);
+    assert_eq!(about.code, Some(0), "{}", about.err);
+    assert!(about.out.contains("node id: ") && !about.out.contains("node 0"), "{}", about.out);
+
+    let member = ["--topic", "office", "--topic-secret", "hunter2"];
+    assert_eq!(listed(&nodes.json(&member)), nodes.ids().into_iter().collect::<Vec<_>>());
+
+    // Without the secret, the local node is in another network, and that is said.
+    let ended = nodes.id_cli(&["peers"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.err.contains("(topic `office`)"), "{}", ended.err);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_peer_is_listed_as_failed() {
+    let mut nodes = Nodes::start(3, &Network::public()).await;
+    // Its endpoint closes without a goodbye, so the others still list it.
+    let dead = nodes.nodes.pop().unwrap();
+    dead.endpoint().close().await;
+    let document = nodes.json(&["--timeout", "2"]);
+    let peers = document["peers"].as_array().unwrap();
+    let failed = peers.iter().find(|peer| peer["node_id"] == dead.id().to_string()).unwrap();
+    assert_eq!(failed["status"], "failed");
+    assert!(failed["error"].is_string());
+    assert_eq!(document["summary"]["failed"], 1);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reader_of_the_first_line_only_is_no_error() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let mut command = id_cli(nodes.home.path(), ["peers", "--format", "tsv", "--no-relay"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let ended = support::ended(child.wait_with_output().unwrap());
+    assert_eq!(first.split('\t').next(), nodes.ids().first().map(String::as_str));
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""));
+    nodes.stop().await;
+}
