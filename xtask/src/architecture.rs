@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
+    documents,
     project::{Project, capture, pass},
-    readme, source,
+    source,
 };
 
 /// Checks only the rules of docs/architecture.md that a program can check.
@@ -124,9 +125,10 @@ pub(crate) fn check(project: &Project) -> Result<()> {
         false => println!("SKIPPED {NO_OS}: {WASM} is missing (rustup target add {WASM})"),
     }
     verdict("docs/protocol.md exists", missing(project, "docs/protocol.md"));
-    verdict("README names the Rust that Cargo.toml promises", readme::rust_version(project));
-    verdict("README shows a library example that compiles", readme::example(project));
-    verdict("links between documents lead somewhere", readme::dead_links(project));
+    verdict("README names the Rust that Cargo.toml promises", documents::rust_version(project));
+    verdict("README shows a library example that compiles", documents::example(project));
+    verdict("links between documents lead somewhere", documents::dead_links(project));
+    verdict("the documents that the code names are written", documents::unwritten(project));
     match n_broken {
         0 => Ok(()),
         _ => bail!("{n_broken} rules are broken"),

@@ -6,10 +6,10 @@
 mod architecture;
 mod ci;
 mod demo;
+mod documents;
 mod logs;
 mod process;
 mod project;
-mod readme;
 mod source;
 mod swarm;
 mod tables;

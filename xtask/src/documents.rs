@@ -1,4 +1,5 @@
-//! Keeps the documents true: what README says of Rust and of the library, and where links lead.
+//! Keeps the documents true: what README says of Rust and of the library, where links lead, and
+//! which documents the programs speak of.
 
 use std::{
     fs,
@@ -7,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::project::Project;
+use crate::{project::Project, source};
 
 /// The program whose marked part README shows.
 const EXAMPLE: &str = "crates/id-client/examples/list_peers.rs";
@@ -47,6 +48,28 @@ pub(crate) fn dead_links(project: &Project) -> Result<Vec<String>> {
         dead.extend(missing.map(|link| format!("{name} links to {link}, which isn't there")));
     }
     Ok(dead)
+}
+
+/// Documents that the code, a help text for instance, sends its reader to, and that don't exist.
+pub(crate) fn unwritten(project: &Project) -> Result<Vec<String>> {
+    let mut unwritten = Vec::new();
+    for path in source::rust_files(&project.root.join("crates"))? {
+        let text = fs::read_to_string(&path)?;
+        let missing = named_documents(&text).filter(|name| !project.root.join(name).exists());
+        let name = path.strip_prefix(&project.root)?.display();
+        unwritten.extend(missing.map(|document| format!("{name} speaks of {document}")));
+    }
+    Ok(unwritten)
+}
+
+/// Every `docs/name.ext` in the text.
+fn named_documents(text: &str) -> impl Iterator<Item = &str> {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    let names = text.match_indices("docs/").map(move |(at, _)| {
+        let rest = &text[at..];
+        rest[..rest.find(|c| !of_name(c)).unwrap_or(rest.len())].trim_end_matches('.')
+    });
+    names.filter(|name| name.ends_with(".md") || name.ends_with(".json"))
 }
 
 fn documents(project: &Project) -> Result<Vec<PathBuf>> {
@@ -128,5 +151,11 @@ mod tests {
     fn only_links_to_files_are_followed() {
         let text = "[a](docs/a.md#part) [b](https://example.org/b.md) [c](#here) [d](d.md)";
         assert_eq!(links(text).collect::<Vec<_>>(), ["docs/a.md", "d.md"]);
+    }
+
+    #[test]
+    fn documents_that_the_code_names_are_found() {
+        let text = "/// See docs/a.md. And `docs/b.schema.json`, but docs/ alone is a directory.";
+        assert_eq!(named_documents(text).collect::<Vec<_>>(), ["docs/a.md", "docs/b.schema.json"]);
     }
 }
