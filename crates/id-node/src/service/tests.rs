@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures::TryStreamExt;
-use id_client::{Client, FailKind};
+use id_client::Client;
 use id_proto::{
     PeerAnnouncement, PeerEntry, SignedAnnouncement, Source, UnverifiedAnnouncement, WhoamiRequest,
     iroh_base::{EndpointAddr, SecretKey, TransportAddr},
@@ -303,8 +303,6 @@ async fn a_connection_too_many_is_told_that_we_are_busy() {
             panic!("closed by the server")
         };
         assert_eq!(close.error_code.into_inner(), u64::from(ErrorCode::Busy.number()));
-        let error = served.client().whoami(served.addr()).await.unwrap_err();
-        assert_eq!(error.kind, FailKind::Busy, "{error}");
         assert_lives(&first).await;
 
         first.close(0_u32.into(), b"done");
@@ -425,7 +423,7 @@ async fn list_100_000() {
         }
         let extra = memory("VmHWM").saturating_sub(before);
         println!(
-            "{n_entries} entries, {} MiB, in {:?}; both sides together: extra peak {:.1} MiB over {} MiB",
+            "{n_entries} entries, {} MiB, in {:?}; extra peak of both sides: {:.1} MiB over {} MiB",
             n_bytes / MIB,
             started.elapsed(),
             extra as f64 / MIB as f64,
