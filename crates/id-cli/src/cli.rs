@@ -92,7 +92,7 @@ pub(crate) struct PeersArgs {
     pub(crate) concurrency: NonZeroUsize,
 
     /// More peers to start from
-    #[arg(long, value_name = "PEER,…", env = "ID_CLI_BOOTSTRAP")]
+    #[arg(long, value_name = "PEER,…", env = "ID_CLI_BOOTSTRAP", hide_env_values = true)]
     pub(crate) bootstrap: Vec<PeerList>,
 
     /// End with exit code 3 if fewer peers are known in the end
@@ -164,7 +164,7 @@ pub(crate) struct CompletionsArgs {
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// The network's topic [default: the ticket's, if it invites, else id-peer-discovery-v1]
-    #[arg(long, value_name = "NAME", env = "ID_CLI_TOPIC")]
+    #[arg(long, value_name = "NAME", env = "ID_CLI_TOPIC", hide_env_values = true)]
     pub(crate) topic: Option<String>,
 
     /// The network's secret. Everybody on this machine can read a command line: better use the file
@@ -187,7 +187,7 @@ pub(crate) struct NetworkArgs {
     pub(crate) no_relay: bool,
 
     /// Data directory of this machine's node [default: $STATE_DIRECTORY, else the user's]
-    #[arg(long, value_name = "DIR", env = "ID_CLI_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "ID_CLI_DATA_DIR", hide_env_values = true)]
     pub(crate) data_dir: Option<PathBuf>,
 }
 

@@ -1,12 +1,13 @@
 //! What is said on stderr while a crawl runs.
 
 use std::{
+    collections::HashSet,
     io::{IsTerminal, stderr},
     time::{Duration, Instant},
 };
 
 use clap::ValueEnum;
-use id_client::CrawlEvent;
+use id_client::{CrawlEvent, id_proto::iroh_base::PublicKey};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::talk;
@@ -49,9 +50,11 @@ pub(crate) struct Progress {
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Counts {
-    known: u64,
-    answered: u64,
-    failed: u64,
+    known: usize,
+    answered: usize,
+    failed: usize,
+    /// Whom a crawl has met.
+    met: HashSet<PublicKey>,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl Progress {
 
     /// Takes in how many peers are known.
     pub(crate) fn on_known(&mut self, n_known: usize) {
-        self.counts.known = n_known as u64;
+        self.counts.known = n_known;
         self.show();
     }
 
@@ -97,8 +100,8 @@ impl Progress {
     fn show(&mut self) {
         match &mut self.display {
             Display::Bar(bar) => {
-                bar.set_length(self.counts.known);
-                bar.set_position(self.counts.answered + self.counts.failed);
+                bar.set_length(self.counts.known as u64);
+                bar.set_position((self.counts.answered + self.counts.failed) as u64);
                 bar.set_message(self.counts.text());
             }
             Display::Plain { last } if last.elapsed() >= PLAIN_EVERY => {
@@ -128,15 +131,22 @@ fn bar() -> Display {
 impl Counts {
     fn count(&mut self, event: &CrawlEvent) {
         match event {
-            CrawlEvent::Found { .. } => self.known += 1,
+            CrawlEvent::Dialing { peer, .. } => self.meet(*peer),
+            CrawlEvent::Found { entry, .. } => self.meet(entry.announcement.node_id),
             CrawlEvent::Answered { .. } => self.answered += 1,
             CrawlEvent::Failed { .. } => self.failed += 1,
             _ => {}
         }
     }
 
+    /// A seed is met when it is dialled, anybody else when it is found; a seed may be found too.
+    fn meet(&mut self, peer: PublicKey) {
+        self.met.insert(peer);
+        self.known = self.met.len();
+    }
+
     fn text(&self) -> String {
-        let Self { known, answered, failed } = self;
+        let Self { known, answered, failed, .. } = self;
         format!("{known} known, {answered} answered, {failed} failed")
     }
 }
@@ -148,9 +158,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_counted() {
+    fn events_are_counted_and_each_peer_once() {
         let peer = SecretKey::from_bytes(&[1; 32]).public();
-        let mut counts = Counts { known: 1, ..Counts::default() };
+        let mut counts = Counts::default();
+        counts.count(&CrawlEvent::Dialing { peer, depth: 0 });
         counts.count(&CrawlEvent::Dialing { peer, depth: 0 });
         counts.count(&CrawlEvent::Answered { peer, n_entries: 1 });
         counts.count(&CrawlEvent::Failed { peer, error: AskError::new(FailKind::Lost, "") });

@@ -86,3 +86,22 @@ fn hint(error: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_hint_belongs_to_an_error_that_exists() {
+        let hints = FailKind::ALL.iter().filter_map(|kind| hint(kind.as_str()));
+        assert_eq!(hints.count(), 7);
+    }
+
+    #[test]
+    fn node_that_failed_is_named_with_what_it_said() {
+        let stop = not_reached(&"ab".repeat(32), FailKind::NoAddress, "nowhere");
+        assert_eq!(stop.to_string(), "ababababab could not be asked: no_address (nowhere)");
+        assert_eq!(stop.exit, Exit::NoSource);
+        assert!(stop.hint.is_some());
+    }
+}

@@ -7,7 +7,7 @@ mod verdict;
 use std::time::SystemTime;
 
 use anyhow::Result;
-use id_client::iroh::Endpoint;
+use id_client::{StopReason, iroh::Endpoint};
 
 use crate::{
     cli::PeersArgs,
@@ -43,8 +43,9 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
             Source::Rpc(seeds) => search.crawl(header, seeds).await,
             Source::Gossip(bootstrap) => search.listen(header, bootstrap).await?,
         };
-        // Progress is cleared before data is printed, and from here on Ctrl-C ends the program.
-        let Search { printer, .. } = search;
+        let Search { printer, progress, interrupt, .. } = search;
+        // The bar goes before data comes, and from here on Ctrl-C ends the program at once.
+        drop((progress, interrupt));
         printer.finish(&outcome.document)?;
         Ok(verdict::pronounce(&outcome, &settings))
     })
@@ -71,6 +72,7 @@ struct Search<'a> {
 #[derive(Debug)]
 struct Outcome {
     document: Document,
+    stopped_by: Option<StopReason>,
     reached: Reached,
 }
 

@@ -35,7 +35,7 @@ impl Search<'_> {
         let heard =
             Heard { entries, stopped_by, duration: started.elapsed(), limits: &settings.limits };
         let reached = if heard.entries.is_empty() { Reached::Nobody } else { Reached::Somebody };
-        Ok(Outcome { document: Document::of_gossip(header, &heard), reached })
+        Ok(Outcome { document: Document::of_gossip(header, &heard), stopped_by, reached })
     }
 
     /// Waits, and says why it didn't wait to the end.

@@ -13,7 +13,6 @@ impl Search<'_> {
             .limits(self.settings.limits.clone())
             .network(self.settings.network.clone())
             .start();
-        self.progress.on_known(seeds.len());
         loop {
             tokio::select! {
                 event = crawl.next() => match event {
@@ -25,7 +24,11 @@ impl Search<'_> {
             }
         }
         let report = crawl.finish().await;
-        Outcome { reached: reached(&report), document: Document::of_crawl(header, &report) }
+        Outcome {
+            document: Document::of_crawl(header, &report),
+            stopped_by: report.stopped_by,
+            reached: reached(&report),
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a search amounts to: the exit code, and what is said on stderr besides the data.
 
+use id_client::StopReason;
+
 use super::{Outcome, Reached};
 use crate::{
     commands::hint,
     exit::Exit,
     output::{
         Format,
-        model::{Crawl, Document, SourceKind, Status, Summary},
+        model::{Document, LimitsInfo, SourceKind, Status, Summary},
         short_duration, short_id,
     },
     settings::PeersSettings,
@@ -15,30 +17,33 @@ use crate::{
 
 /// Says what is to be said, and decides how the command ended.
 pub(super) fn pronounce(outcome: &Outcome, settings: &PeersSettings) -> Exit {
-    let Outcome { document, reached } = outcome;
+    let document = &outcome.document;
     if settings.format == Format::Table && settings.progress.is_chatty() {
         talk::note(&counts(document));
     }
-    let exit = decide(document, *reached, settings.min_peers);
-    let warnings = [stopped(&document.crawl), disbelieved(&document.summary)];
-    warnings.into_iter().flatten().for_each(|warning| talk::warning(&warning));
+    let exit = decide(outcome, settings.min_peers);
+    // Who reached nobody needn't be told that it took all the time there was.
+    let stopped = outcome.stopped_by.filter(|_| exit != Exit::NoSource);
+    let stopped = stopped.map(|reason| early_end(reason, &document.crawl.limits));
+    let warnings = stopped.into_iter().chain(disbelieved(&document.summary));
+    warnings.for_each(|warning| talk::warning(&warning));
     match exit {
         Exit::NoSource => complain(document),
-        Exit::Unmet => talk::failure(&format!(
-            "{} peers known, --min-peers {}",
-            document.summary.known, settings.min_peers
-        )),
+        Exit::Unmet => {
+            let (known, min_peers) = (document.summary.known, settings.min_peers);
+            talk::failure(&format!("{known} peers known, --min-peers {min_peers}"));
+        }
         _ => {}
     }
     exit
 }
 
 /// What the user did comes first, then what makes the rest meaningless, then what was asked for.
-fn decide(document: &Document, reached: Reached, min_peers: usize) -> Exit {
-    match document.crawl.stopped_by {
-        Some("interrupted") => Exit::Interrupted,
-        _ if reached == Reached::Nobody => Exit::NoSource,
-        _ if document.summary.known < min_peers => Exit::Unmet,
+fn decide(outcome: &Outcome, min_peers: usize) -> Exit {
+    match outcome.stopped_by {
+        Some(StopReason::Interrupted) => Exit::Interrupted,
+        _ if outcome.reached == Reached::Nobody => Exit::NoSource,
+        _ if outcome.document.summary.known < min_peers => Exit::Unmet,
         Some(_) => Exit::StoppedEarly,
         None => Exit::Ok,
     }
@@ -55,14 +60,17 @@ fn counts(document: &Document) -> String {
     }
 }
 
-fn stopped(crawl: &Crawl) -> Option<String> {
-    let limits = &crawl.limits;
-    Some(match crawl.stopped_by? {
-        "max_peers" => format!("stopped: there are more than --max-peers {}", limits.max_peers),
-        "timeout" => format!("stopped after --timeout {}: there may be more", limits.timeout_secs),
-        "interrupted" => "interrupted: there may be more".to_owned(),
-        other => format!("stopped early ({other}): there may be more"),
-    })
+fn early_end(reason: StopReason, limits: &LimitsInfo) -> String {
+    match reason {
+        StopReason::MaxPeers => {
+            format!("stopped: there are more than --max-peers {}", limits.max_peers)
+        }
+        StopReason::Timeout => {
+            format!("stopped after --timeout {}: there may be more", limits.timeout_secs)
+        }
+        StopReason::Interrupted => "interrupted: there may be more".to_owned(),
+        other => format!("stopped early ({}): there may be more", other.as_str()),
+    }
 }
 
 /// Entries that are late, new or foreign are everyday; these are somebody's fault.
@@ -91,5 +99,50 @@ fn complain(document: &Document) {
             talk::failure(&format!("nobody announced itself within {time}"));
             talk::hint("start `id-node`, name a NODE or a --bootstrap peer, or listen longer");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::samples;
+
+    fn outcome(stopped_by: Option<StopReason>, reached: Reached) -> Outcome {
+        Outcome { document: samples::complete(), stopped_by, reached }
+    }
+
+    #[test]
+    fn exit_code_is_decided_in_this_order() {
+        use Reached::{Nobody, Somebody};
+        use StopReason::{Interrupted, MaxPeers, Timeout};
+        let too_many = samples::complete().summary.known + 1;
+        let cases = [
+            (None, Somebody, 0, Exit::Ok),
+            (None, Somebody, too_many - 1, Exit::Ok),
+            (Some(MaxPeers), Somebody, 0, Exit::StoppedEarly),
+            (Some(Timeout), Somebody, 0, Exit::StoppedEarly),
+            (Some(Timeout), Somebody, too_many, Exit::Unmet),
+            (None, Somebody, too_many, Exit::Unmet),
+            (Some(Timeout), Nobody, too_many, Exit::NoSource),
+            (None, Nobody, 0, Exit::NoSource),
+            (Some(Interrupted), Nobody, too_many, Exit::Interrupted),
+        ];
+        for (stopped_by, reached, min_peers, exit) in cases {
+            let outcome = outcome(stopped_by, reached);
+            assert_eq!(decide(&outcome, min_peers), exit, "{stopped_by:?} {reached:?} {min_peers}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_somebodys_fault_is_warned_of() {
+        let warning = disbelieved(&samples::partial().summary);
+        assert_eq!(warning.unwrap(), "not believed, and not listed: 3 bad_signature");
+        assert_eq!(disbelieved(&samples::complete().summary), None);
+    }
+
+    #[test]
+    fn counts_are_said_in_the_words_of_the_output() {
+        let said = counts(&samples::partial());
+        assert_eq!(said, "4 known: 2 answered, 1 failed, 1 not asked (0.8 s)");
     }
 }
