@@ -116,6 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn every_error_and_exit_code_is_explained() {
+        const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
+        for kind in id_client::FailKind::ALL {
+            assert!(OPERATIONS.contains(&format!("\n| `{kind}` | ")), "{kind}");
+        }
+        let reasons = schema();
+        let reasons = reasons.pointer("/$defs/rejected/propertyNames/examples").unwrap();
+        for reason in reasons.as_array().unwrap() {
+            assert!(OPERATIONS.contains(&format!("`{}`", reason.as_str().unwrap())), "{reason}");
+        }
+        for code in [0, 1, 2, 3, 4, 5, 130] {
+            assert!(OPERATIONS.contains(&format!("\n| {code} | ")), "{code}");
+        }
+    }
+
+    #[test]
     fn counts_add_up() {
         for (name, document) in documents() {
             let summary = &document["summary"];
