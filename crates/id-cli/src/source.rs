@@ -95,6 +95,9 @@ impl Source {
         let with_more = |first: &[EndpointAddr]| [first, &more].concat();
         match (wanted, node) {
             (Wanted::Gossip, Some(node)) => return Ok(Self::Gossip(with_more(node))),
+            (_, Some([])) if more.is_empty() => {
+                return Err(Stop::usage("the ticket names no peer").into());
+            }
             (_, Some(node)) => return Ok(Self::Rpc(with_more(node))),
             _ => {}
         }
@@ -127,4 +130,82 @@ fn is_locked(data_dir: &Path) -> bool {
         return false;
     };
     matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use id_client::id_proto::iroh_base::SecretKey;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    fn addr(seed: u8) -> EndpointAddr {
+        SecretKey::from_bytes(&[seed; 32]).public().into()
+    }
+
+    /// This machine with a node of the public network, whose address is the first.
+    fn running() -> Result<LocalNode> {
+        let runtime = RuntimeFile {
+            node_id: addr(1).id,
+            addrs: Vec::new(),
+            pid: 1,
+            topic: "a\x1b[2Jb".to_owned(),
+            network_tag: Network::public().tag().to_string(),
+        };
+        Ok(LocalNode { data_dir: None, runtime: Some(runtime) })
+    }
+
+    fn idle() -> Result<LocalNode> {
+        Ok(LocalNode { data_dir: None, runtime: None })
+    }
+
+    fn unasked() -> Result<LocalNode> {
+        panic!("who names a node doesn't mean this machine's")
+    }
+
+    fn choose(
+        wanted: Wanted,
+        node: Option<u8>,
+        more: &[u8],
+        local: fn() -> Result<LocalNode>,
+    ) -> Result<Source> {
+        let node = node.map(|seed| vec![addr(seed)]);
+        let more = more.iter().copied().map(addr).collect();
+        Source::choose(wanted, node.as_deref(), more, local, &Network::public())
+    }
+
+    #[test]
+    fn node_that_is_named_is_asked_unless_listening_is_wanted() {
+        use Wanted::{Either, Gossip, Rpc};
+        let both = vec![addr(2), addr(3)];
+        assert_eq!(choose(Either, Some(2), &[3], unasked).unwrap(), Source::Rpc(both.clone()));
+        assert_eq!(choose(Rpc, Some(2), &[3], unasked).unwrap(), Source::Rpc(both.clone()));
+        assert_eq!(choose(Gossip, Some(2), &[3], unasked).unwrap(), Source::Gossip(both));
+    }
+
+    #[test]
+    fn without_a_name_this_machines_node_is_meant() {
+        use Wanted::{Either, Gossip, Rpc};
+        let both = vec![addr(1), addr(3)];
+        assert_eq!(choose(Either, None, &[3], running).unwrap(), Source::Rpc(both.clone()));
+        assert_eq!(choose(Rpc, None, &[3], running).unwrap(), Source::Rpc(both.clone()));
+        assert_eq!(choose(Gossip, None, &[3], running).unwrap(), Source::Gossip(both));
+    }
+
+    #[test]
+    fn where_no_node_runs_the_topic_is_listened_to_unless_asking_is_wanted() {
+        use Wanted::{Either, Gossip, Rpc};
+        assert_eq!(choose(Either, None, &[], idle).unwrap(), Source::Gossip(vec![]));
+        assert_eq!(choose(Gossip, None, &[3], idle).unwrap(), Source::Gossip(vec![addr(3)]));
+        assert_eq!(choose(Rpc, None, &[3], idle).unwrap(), Source::Rpc(vec![addr(3)]));
+        assert_eq!(Exit::of(&choose(Rpc, None, &[], idle).unwrap_err()), Exit::NoSource);
+    }
+
+    #[test]
+    fn local_node_of_another_network_is_a_mistake_to_be_told() {
+        let other = Network::derive("office", "secret").unwrap();
+        let error = running().unwrap().in_network(&other).unwrap_err();
+        assert_eq!(Exit::of(&error), Exit::Usage);
+        assert!(error.to_string().contains(&other.tag().to_string()), "{error}");
+    }
 }
