@@ -5,7 +5,6 @@ mod cli;
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use clap::Parser;
 use id_node::{
     Node, NodeConfig,
     data_dir::{DataDir, RuntimeFile},
@@ -17,7 +16,7 @@ use tokio::time::timeout;
 use crate::cli::{Args, Settings, logging, signals::Signals};
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     let settings = match Settings::new(args) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, cli::EXIT_USAGE),

@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser::ValueSource,
+};
 use id_node::{AnnounceAddrs, endpoint::Relay};
 use serde::Deserialize;
 
@@ -58,6 +60,7 @@ pub(crate) struct Options {
     /// The network's secret, which makes it private. Others on this machine can read a command
     /// line: better use the file
     #[arg(long, value_name = "SECRET", env = "ID_NODE_TOPIC_SECRET", hide_env_values = true)]
+    #[serde(deserialize_with = "unquoted")]
     pub(crate) topic_secret: Option<String>,
 
     /// Read the network's secret from this file [default: $CREDENTIALS_DIRECTORY/topic-secret]
@@ -89,8 +92,7 @@ pub(crate) struct Options {
         env = "ID_NODE_NO_RELAY",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "true",
-        conflicts_with = "relay"
+        default_missing_value = "true"
     )]
     pub(crate) no_relay: Option<bool>,
 
@@ -126,7 +128,33 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl Args {
+    /// Reads the command line and the variables; explains itself and ends the process if asked to,
+    /// or if they make no sense.
+    pub(crate) fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        args.options.forget_contradicted(&matches);
+        args
+    }
+}
+
 impl Options {
+    /// Forgets the variables that a flag of another name contradicts.
+    fn forget_contradicted(&mut self, flags: &ArgMatches) {
+        let is_flag = |id| flags.value_source(id) == Some(ValueSource::CommandLine);
+        match (is_flag("relay"), is_flag("no_relay")) {
+            (true, false) => self.no_relay = None,
+            (false, true) if self.no_relay == Some(true) => self.relay = None,
+            _ => {}
+        }
+        match (is_flag("topic_secret"), is_flag("topic_secret_file")) {
+            (true, false) => self.topic_secret_file = None,
+            (false, true) => self.topic_secret = None,
+            _ => {}
+        }
+    }
+
     /// What is set here, and where it isn't, what is set in `other`.
     pub(crate) fn or(self, other: Self) -> Self {
         // A relay set here must not meet the switch that forbids it there, nor the reverse.
@@ -167,6 +195,12 @@ where
 {
     let text = String::deserialize(from)?;
     text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Errors of serde quote what they find; this is for what mustn't be quoted.
+fn unquoted<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from);
+    text.map(Some).map_err(|_| serde::de::Error::custom("a string is expected"))
 }
 
 /// In a file, a list is nicer than commas.

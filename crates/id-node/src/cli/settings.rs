@@ -54,7 +54,7 @@ impl Settings {
             bootstrap: bootstrap.iter().flat_map(|peer| peer.addrs()).cloned().collect(),
             gossip: !options.no_gossip.unwrap_or(false),
             dht: !options.no_dht.unwrap_or(false),
-            relay: relay(options.relay, options.no_relay, &network),
+            relay: relay(options.relay, options.no_relay, &network)?,
             bind: options.bind,
             announce_addrs: options.announce_addrs.unwrap_or_default(),
             announce_interval: announce_interval(options.announce_interval)?,
@@ -105,14 +105,16 @@ fn announce_interval(secs: Option<u32>) -> Result<Duration> {
     Ok(Duration::from_secs(secs.into()))
 }
 
-fn relay(relay: Option<Relay>, no_relay: Option<bool>, network: &Network) -> Relay {
-    match relay {
-        _ if no_relay.unwrap_or(false) => Relay::Disabled,
+fn relay(relay: Option<Relay>, no_relay: Option<bool>, network: &Network) -> Result<Relay> {
+    let no_relay = no_relay.unwrap_or(false);
+    Ok(match relay {
+        Some(Relay::Disabled) => Relay::Disabled,
+        Some(_) if no_relay => bail!("--relay and --no-relay exclude each other"),
         Some(relay) => relay,
         // A private network contacts no third party unless it is told to.
-        None if network.is_private() => Relay::Disabled,
+        None if no_relay || network.is_private() => Relay::Disabled,
         None => Relay::Default,
-    }
+    })
 }
 
 fn network(options: &Options) -> Result<Network> {

@@ -1,0 +1,8 @@
+//! Whole processes: what an operator sees of `id-node`.
+
+#![cfg(unix)]
+
+mod lab;
+mod settings;
+mod starting;
+mod stopping;
