@@ -162,7 +162,7 @@ fn timeout_bounds_the_whole_run() {
     let ended = run(&["peers", &nobody(), "--no-relay", "--timeout", "1"]);
     let took = started.elapsed();
     assert_eq!(ended.code, Some(5));
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_millis(1500), "{took:?}");
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{took:?}");
 }
 
 #[test]
