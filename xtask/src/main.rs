@@ -7,6 +7,7 @@ mod architecture;
 mod ci;
 mod demo;
 mod documents;
+mod lab;
 mod logs;
 mod process;
 mod project;
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Demo),
     /// Starts many nodes on this machine and measures when all of them know each other
     Testnet(testnet::Testnet),
+    /// Runs real nodes in network namespaces, joined by a bridge, beside a real mainline DHT
+    Lab(lab::Lab),
     /// Checks everything: format, lints, tests, docs, architecture, a testnet and the demo
     #[command(visible_alias = "ci")]
     Test(ci::Test),
@@ -52,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(demo) => demo.run(&project),
         Command::Testnet(testnet) => testnet.run(&project),
+        Command::Lab(lab) => lab.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }

@@ -1,0 +1,136 @@
+//! Namespaces around a run of this program: nothing leaves them, and the kernel clears them away.
+//!
+//! The first process inside watches a pipe whose other end we hold. If we vanish, however, the pipe
+//! closes, it ends, and with the first process of a process namespace the kernel ends all others;
+//! with the last process go the network namespaces, the mounts and the files, which are in memory.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::project::{Binaries, capture, pass, succeeds};
+
+/// User, network, mount and process namespaces. The user namespace makes us root in there, whoever
+/// we are out here.
+const FLAGS: [&str; 8] = [
+    "--user",
+    "--map-root-user",
+    "--net",
+    "--mount",
+    "--mount-proc",
+    "--pid",
+    "--fork",
+    "--kill-child",
+];
+
+/// What the lab is made with, how to ask whether it is there, and who brings it.
+const PROGRAMS: [(&str, &str, &str); 4] = [
+    ("unshare", "--version", "util-linux"),
+    ("nsenter", "--version", "util-linux"),
+    ("mount", "--version", "util-linux"),
+    ("ip", "-V", "iproute2"),
+];
+
+/// Everything of a kernel that each scenario needs.
+const PROBE: &str = "mount -t tmpfs lab /mnt && ip link add bridge type bridge && \
+                     ip link add one type veth peer name other";
+
+/// Runs what it is told with its standard input as a lifeline. A shell, because the first process of
+/// a namespace must collect orphans, and ignores signals that it doesn't handle.
+const GUARD: &str = r#"
+mount -t tmpfs -o mode=0700 lab "$1" && shift || exit
+trap 'exit 143' TERM
+exec 3<&0
+(cat <&3 >/dev/null; kill -s TERM 1) &
+"$@" </dev/null 3<&- &
+wait $!
+"#;
+
+/// Why the lab can't run here, if it can't.
+pub(crate) fn obstacle() -> Option<String> {
+    if !cfg!(target_os = "linux") {
+        return Some("network namespaces are Linux'".to_owned());
+    }
+    for (program, question, package) in PROGRAMS {
+        if !succeeds(Command::new(program).arg(question)) {
+            return Some(format!("`{program}` is missing (package {package})"));
+        }
+    }
+    let probe = capture(Command::new("unshare").args(FLAGS).args(["sh", "-c", PROBE]));
+    probe.err().map(|error| format!("the system grants no namespaces: {error:#}"))
+}
+
+/// A sandbox that wasn't entered yet.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    /// Where memory is mounted inside; outside it stays empty.
+    scratch: TempDir,
+    xtask: PathBuf,
+}
+
+impl Sandbox {
+    /// Prepares one for programs that are built.
+    pub(crate) fn new(binaries: &Binaries) -> Result<Self> {
+        let dir = files_dir(&binaries.node)?;
+        fs::create_dir_all(&dir)?;
+        let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(dir)?;
+        // The one beside the programs: while `cargo xtask test` runs, cargo may have replaced the
+        // file that this process was started from.
+        Ok(Self { scratch, xtask: binaries.node.with_file_name("xtask") })
+    }
+
+    /// Runs `lab inside` with `args` in there, and returns what it printed.
+    pub(crate) fn ask(&self, args: &[String]) -> Result<String> {
+        let mut child = self.command(args).stdout(Stdio::piped()).spawn().context(NO_UNSHARE)?;
+        let _lifeline = child.stdin.take();
+        let mut answer = String::new();
+        child.stdout.take().context("stdout isn't a pipe")?.read_to_string(&mut answer)?;
+        let status = child.wait()?;
+        ensure!(status.success(), "the sandbox ended with {status}");
+        Ok(answer)
+    }
+
+    /// Runs `lab inside` with `args` in there, for whoever looks at our stdout.
+    pub(crate) fn show(&self, args: &[String]) -> Result<()> {
+        let mut child = self.command(args).spawn().context(NO_UNSHARE)?;
+        let _lifeline = child.stdin.take();
+        let status = child.wait()?;
+        ensure!(status.success(), "the sandbox ended with {status}");
+        Ok(())
+    }
+
+    fn command(&self, args: &[String]) -> Command {
+        let mut command = Command::new("unshare");
+        command.args(FLAGS).args(["sh", "-c", GUARD, "guard"]).arg(self.scratch.path());
+        command.arg(&self.xtask).args(["lab", "inside", "--scratch"]).arg(self.scratch.path());
+        command.args(args).stdin(Stdio::piped());
+        command
+    }
+}
+
+const NO_UNSHARE: &str = "can't run unshare";
+
+/// Copies a scenario's files to where they outlive the sandbox, for who looks for a cause.
+pub(crate) fn keep_files(scratch: &Path, name: &str) -> Result<()> {
+    let dir = scratch.parent().context("no parent")?.join("failed");
+    let kept = dir.join(name);
+    fs::create_dir_all(&dir)?;
+    if kept.exists() {
+        fs::remove_dir_all(&kept)?;
+    }
+    pass(Command::new("cp").arg("-r").arg(scratch.join("files")).arg(&kept))?;
+    eprintln!("the files of {name} are in {}", kept.display());
+    Ok(())
+}
+
+/// `lab` in the target directory.
+fn files_dir(node: &Path) -> Result<PathBuf> {
+    let target = node.parent().and_then(Path::parent).context("no target directory")?;
+    Ok(target.join("lab"))
+}
