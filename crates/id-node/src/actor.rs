@@ -299,7 +299,7 @@ impl Running {
         let known = view.entries.iter().map(|entry| entry.node_id());
         let peers: Vec<_> = self.bootstrap.iter().copied().chain(known).take(MAX_JOIN).collect();
         if let Some(topic) = self.topic.as_ref().filter(|_| !peers.is_empty()) {
-            topic.join_peers(peers);
+            topic.joiner().join_peers(peers);
         }
     }
 

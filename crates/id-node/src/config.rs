@@ -23,8 +23,8 @@ pub struct NodeConfig {
     pub bootstrap: Vec<EndpointAddr>,
     /// Whether to join the gossip topic. Without it, a node knows nobody, but can be asked.
     pub gossip: bool,
-    /// Whether to meet others by records in the mainline DHT.
-    pub dht: bool,
+    /// The mainline DHT in which to meet others by records; none if there is none.
+    pub dht: Option<DhtBootstrap>,
     /// Which of its addresses a node announces.
     pub announce_addrs: AnnounceAddrs,
     /// The knobs of the table and its schedule.
@@ -41,7 +41,7 @@ impl NodeConfig {
             role: Role::Member,
             bootstrap: Vec::new(),
             gossip: true,
-            dht: false,
+            dht: None,
             announce_addrs: AnnounceAddrs::Auto,
             membership: MembershipConfig::new(&network),
             data_dir: None,
@@ -62,6 +62,16 @@ pub enum Role {
     Member,
     /// Says nothing and answers nothing.
     Observer,
+}
+
+/// Through which nodes a DHT is entered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum DhtBootstrap {
+    /// The public ones of the BitTorrent network.
+    #[default]
+    Public,
+    /// Those of a private DHT, `host:port` each.
+    Private(Vec<String>),
 }
 
 /// Which of its addresses a node announces.

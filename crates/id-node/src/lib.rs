@@ -5,7 +5,7 @@
 //! an immutable copy that readers can hold; every entry is the signed original.
 //!
 //! The way through the house: bytes come in through `topic` and `service`, `membership` decides
-//! (without any I/O), and `actor` performs what it decided.
+//! (without any I/O), and `actor` performs what it decided. `rendezvous` finds the first neighbour.
 //!
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
 //! does, with the help of [`endpoint`] and [`data_dir`].
@@ -19,10 +19,11 @@ mod actor;
 mod clock;
 mod node;
 mod observer;
+mod rendezvous;
 mod service;
 mod topic;
 
-pub use config::{AnnounceAddrs, NodeConfig, Role};
+pub use config::{AnnounceAddrs, DhtBootstrap, NodeConfig, Role};
 pub use id_client;
 pub use iroh;
 pub use node::{Node, NodeError};

@@ -70,7 +70,7 @@ async fn serve(
         name: settings.name.clone(),
         bootstrap: settings.bootstrap.clone(),
         gossip: settings.gossip,
-        dht: settings.dht,
+        dht: settings.dht.clone(),
         announce_addrs: settings.announce_addrs,
         membership: settings.membership(),
         data_dir: data_dir.clone(),

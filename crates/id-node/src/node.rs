@@ -30,8 +30,9 @@ use crate::{
     clock::Clock,
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
+    rendezvous::{Dht, Rendezvous, Seeker, add_lookup_to},
     service::{Answerer, Service},
-    topic::{Dht, Topic},
+    topic::Topic,
 };
 
 /// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
@@ -55,7 +56,8 @@ pub struct Node {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<Arc<View>>,
     _actor: AbortOnDropHandle<()>,
-    _dht: Option<Dht>,
+    _rendezvous: Option<Rendezvous>,
+    _lookup: Option<AbortOnDropHandle<()>>,
 }
 
 /// Why a node can't be spawned. The endpoint stays open and is still the caller's.
@@ -97,14 +99,17 @@ impl Node {
             Some(gossip) => Some(join(gossip, &config.network, &bootstrap).await?),
             None => None,
         };
-        let dht = gossip.as_ref().filter(|_| config.dht).and_then(|gossip| {
-            let dht = Dht::spawn(gossip.clone(), &config.network, endpoint.secret_key());
-            dht.inspect_err(|error| warn!(%error, "the node runs on without the DHT")).ok()
-        });
-
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
         let (view_sender, view) = watch::channel(Arc::new(membership.view()));
+        let joiner = topic.as_ref().map(|(topic, _)| topic.joiner().clone());
+        let dht = config.dht.clone().map(Dht::new);
+        let lookup = dht.clone().map(|dht| spawn_lookup(&endpoint, &config, dht));
+        let rendezvous = dht.zip(joiner).map(|(dht, joiner)| {
+            let (network, key, role) = (&config.network, endpoint.secret_key(), config.role);
+            let view = view.clone();
+            Rendezvous::spawn(dht, Seeker { network, key, clock, role, view, joiner })
+        });
         let answerer = Answerer {
             me: endpoint.id(),
             network: config.network.clone(),
@@ -112,7 +117,7 @@ impl Node {
             features: features(&config),
             clock,
             view: view.clone(),
-            dht: dht.as_ref().map(Dht::watch),
+            dht: rendezvous.as_ref().map(Rendezvous::watch),
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -135,7 +140,17 @@ impl Node {
         let actor = AbortOnDropHandle::new(tokio::spawn(actor.run(first)));
         info!(event = "serving", node_id = %endpoint.id(), "serving");
         let network = config.network;
-        Ok(Self { endpoint, router, network, clock, commands, view, _actor: actor, _dht: dht })
+        Ok(Self {
+            endpoint,
+            router,
+            network,
+            clock,
+            commands,
+            view,
+            _actor: actor,
+            _rendezvous: rendezvous,
+            _lookup: lookup,
+        })
     }
 
     /// The node's id.
@@ -258,8 +273,13 @@ fn membership(
     Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
 }
 
+fn spawn_lookup(endpoint: &Endpoint, config: &NodeConfig, dht: Dht) -> AbortOnDropHandle<()> {
+    let (policy, private) = (config.announce_addrs, config.network.is_private());
+    AbortOnDropHandle::new(tokio::spawn(add_lookup_to(endpoint.clone(), dht, policy, private)))
+}
+
 fn features(config: &NodeConfig) -> Vec<String> {
-    let features = [("gossip", config.gossip), ("dht", config.gossip && config.dht)];
+    let features = [("gossip", config.gossip), ("dht", config.gossip && config.dht.is_some())];
     features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect()
 }
 

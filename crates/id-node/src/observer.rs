@@ -7,7 +7,7 @@ use iroh::Endpoint;
 use tokio::time::timeout;
 
 use crate::{
-    config::NodeConfig,
+    config::{DhtBootstrap, NodeConfig},
     node::{Node, NodeError},
 };
 
@@ -22,7 +22,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts to join the topic of `network` through `bootstrap`, and through the DHT if `dht`.
+    /// Starts to join the topic of `network` through `bootstrap`, and through the DHT if there is one.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl Observer {
         endpoint: Endpoint,
         network: Network,
         bootstrap: Vec<EndpointAddr>,
-        dht: bool,
+        dht: Option<DhtBootstrap>,
     ) -> Result<Self, NodeError> {
         let config = NodeConfig { bootstrap, dht, ..NodeConfig::observer(network) };
         Ok(Self { node: Node::spawn(endpoint, config).await? })

@@ -4,12 +4,10 @@
 //! whoever talks to it. So every message is measured before it is handed over, a task of our own
 //! does the talking, with a time-out for each word, and nothing ever waits for that task.
 
-mod dht;
 mod rejoin;
 
 use std::time::Duration;
 
-pub(crate) use dht::Dht;
 use id_proto::{Network, iroh_base::PublicKey, limits::MAX_GOSSIP_LEN};
 use iroh_gossip::{
     api::{ApiError, GossipReceiver, GossipSender},
@@ -34,8 +32,14 @@ const MAX_COMMANDS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Topic {
     gossip: Gossip,
-    commands: mpsc::Sender<Command>,
+    joiner: Joiner,
     _talking: AbortOnDropHandle<()>,
+}
+
+/// Makes neighbours. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Joiner {
+    commands: mpsc::Sender<Command>,
 }
 
 #[derive(Debug)]
@@ -56,7 +60,7 @@ impl Topic {
         let (sender, receiver) = topic.split();
         let (commands, queue) = mpsc::channel(MAX_COMMANDS);
         let talking = AbortOnDropHandle::new(tokio::spawn(talk(sender, queue)));
-        Ok((Self { gossip, commands, _talking: talking }, receiver))
+        Ok((Self { gossip, joiner: Joiner { commands }, _talking: talking }, receiver))
     }
 
     /// Sends a message to everyone in the topic, some time soon.
@@ -64,18 +68,18 @@ impl Topic {
         if message.len() > MAX_GOSSIP_LEN {
             return warn!(len = message.len(), "a message is too long for gossip, not sent");
         }
-        self.command(Command::Broadcast(message));
+        self.joiner.command(Command::Broadcast(message));
     }
 
-    /// Tries to make neighbours of `peers`, some time soon.
-    pub(crate) fn join_peers(&self, peers: Vec<PublicKey>) {
-        self.command(Command::Join(peers));
+    /// What makes neighbours in this topic.
+    pub(crate) fn joiner(&self) -> &Joiner {
+        &self.joiner
     }
 
     /// Waits until iroh-gossip has accepted everything that was sent before, within the time-out.
     pub(crate) async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
-        self.command(Command::Flush(done));
+        self.joiner.command(Command::Flush(done));
         let _ = timeout(SHUTDOWN_TIMEOUT, flushed).await;
     }
 
@@ -86,6 +90,13 @@ impl Topic {
             Ok(Err(error)) => warn!(%error, "gossip didn't stop well"),
             Err(_) => warn!("gossip doesn't stop, left to its fate"),
         }
+    }
+}
+
+impl Joiner {
+    /// Tries to make neighbours of `peers`, some time soon.
+    pub(crate) fn join_peers(&self, peers: Vec<PublicKey>) {
+        self.command(Command::Join(peers));
     }
 
     fn command(&self, command: Command) {

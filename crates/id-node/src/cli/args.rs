@@ -76,9 +76,15 @@ pub(crate) struct Options {
     #[arg(long, env = "ID_NODE_NO_GOSSIP", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) no_gossip: Option<bool>,
 
-    /// Don't look for peers in the mainline DHT
+    /// Don't look for peers in the mainline DHT [default: false on the public network, true on a
+    /// private one without --dht-bootstrap]
     #[arg(long, env = "ID_NODE_NO_DHT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) no_dht: Option<bool>,
+
+    /// Enter a private DHT through these nodes, instead of the public one
+    #[arg(long, value_name = "HOST:PORT,…", env = "ID_NODE_DHT_BOOTSTRAP")]
+    #[serde(deserialize_with = "text_or_list")]
+    pub(crate) dht_bootstrap: Option<String>,
 
     /// Relays: disabled (contacts no third party), default (n0's relays and lookup services), or at
     /// most 4 URLs [default: default on the public network, disabled on a private one]
@@ -168,6 +174,11 @@ impl Options {
             true => (self.topic_secret, self.topic_secret_file),
             false => (other.topic_secret, other.topic_secret_file),
         };
+        let decides_dht = self.no_dht.is_some() || self.dht_bootstrap.is_some();
+        let (no_dht, dht_bootstrap) = match decides_dht {
+            true => (self.no_dht, self.dht_bootstrap),
+            false => (other.no_dht, other.dht_bootstrap),
+        };
         Self {
             data_dir: self.data_dir.or(other.data_dir),
             ephemeral: self.ephemeral.or(other.ephemeral),
@@ -177,7 +188,8 @@ impl Options {
             topic_secret_file,
             bootstrap: self.bootstrap.or(other.bootstrap),
             no_gossip: self.no_gossip.or(other.no_gossip),
-            no_dht: self.no_dht.or(other.no_dht),
+            no_dht,
+            dht_bootstrap,
             relay,
             no_relay,
             bind: self.bind.or(other.bind),

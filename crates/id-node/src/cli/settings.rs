@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use id_node::{
-    AnnounceAddrs, config::check_name, data_dir::default_data_dir, endpoint::Relay,
+    AnnounceAddrs, DhtBootstrap, config::check_name, data_dir::default_data_dir, endpoint::Relay,
     membership::MembershipConfig,
 };
 use id_proto::{
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) network: Network,
     pub(crate) bootstrap: Vec<EndpointAddr>,
     pub(crate) gossip: bool,
-    pub(crate) dht: bool,
+    pub(crate) dht: Option<DhtBootstrap>,
     pub(crate) relay: Relay,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) announce_addrs: AnnounceAddrs,
@@ -53,7 +53,7 @@ impl Settings {
             name: name(options.name)?,
             bootstrap: bootstrap.iter().flat_map(|peer| peer.addrs()).cloned().collect(),
             gossip: !options.no_gossip.unwrap_or(false),
-            dht: !options.no_dht.unwrap_or(false),
+            dht: dht(options.no_dht, options.dht_bootstrap.as_deref(), &network)?,
             relay: relay(options.relay, options.no_relay, &network)?,
             bind: options.bind,
             announce_addrs: options.announce_addrs.unwrap_or_default(),
@@ -103,6 +103,35 @@ fn announce_interval(secs: Option<u32>) -> Result<Duration> {
     let (min, max) = (INTERVAL_SECS.start(), INTERVAL_SECS.end());
     ensure!(INTERVAL_SECS.contains(&secs), "--announce-interval {secs}: {min} to {max} seconds");
     Ok(Duration::from_secs(secs.into()))
+}
+
+fn dht(
+    no_dht: Option<bool>,
+    bootstrap: Option<&str>,
+    network: &Network,
+) -> Result<Option<DhtBootstrap>> {
+    Ok(match (no_dht, bootstrap) {
+        (Some(true), Some(_)) => bail!("--no-dht and --dht-bootstrap exclude each other"),
+        (_, Some(list)) => Some(DhtBootstrap::Private(host_ports(list)?)),
+        (Some(true), None) => None,
+        // A private network contacts no third party unless it is told to.
+        (None, None) if network.is_private() => None,
+        _ => Some(DhtBootstrap::Public),
+    })
+}
+
+fn host_ports(list: &str) -> Result<Vec<String>> {
+    let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items: Vec<_> = items.map(str::to_owned).collect();
+    let is_host_port = |item: &&String| match item.rsplit_once(':') {
+        Some((host, port)) => !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => false,
+    };
+    if let Some(wrong) = items.iter().find(|item| !is_host_port(item)) {
+        bail!("--dht-bootstrap: `{wrong}` is no host:port");
+    }
+    ensure!(!items.is_empty(), "--dht-bootstrap: at least one host:port is expected");
+    Ok(items)
 }
 
 fn relay(relay: Option<Relay>, no_relay: Option<bool>, network: &Network) -> Result<Relay> {

@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result};
 use id_client::{StopReason, id_proto::iroh_base::EndpointAddr};
-use id_node::{Observer, endpoint::Relay};
+use id_node::{DhtBootstrap, Observer, endpoint::Relay};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Outcome, Reached, Search};
@@ -26,7 +26,7 @@ impl Search<'_> {
             self.endpoint.clone(),
             settings.network.clone(),
             bootstrap.to_vec(),
-            self.may_use_dht(bootstrap),
+            self.may_use_dht(bootstrap).then(DhtBootstrap::default),
         );
         let observer = observer.await.context("can't join the topic")?;
         let stopped_by = self.hear(&observer, started + settings.limits.timeout).await;
