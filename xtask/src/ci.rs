@@ -35,8 +35,7 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-/// What fails fastest comes first. All build the whole workspace, so that no dependency is compiled
-/// with two sets of features.
+/// What fails fastest comes first.
 const STEPS: &[Step] = &[
     Step { name: "format", run: format },
     Step { name: "architecture", run: architecture },
@@ -108,56 +107,28 @@ fn lints(project: &Project) -> Result<Outcome> {
     if !succeeds(&mut project.cargo(["clippy", "--version"])) {
         return Ok(Outcome::Skipped("clippy is missing (rustup component add clippy)"));
     }
-    let clippy = [
-        "clippy",
-        "--workspace",
-        "--all-features",
-        "--all-targets",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    passed(&mut project.cargo(clippy))
+    let mut clippy = project.workspace("clippy");
+    passed(clippy.args(["--all-targets", "--", "-D", "warnings"]))
 }
 
 fn build(project: &Project) -> Result<Outcome> {
-    passed(&mut project.cargo([
-        "build",
-        "--workspace",
-        "--all-features",
-        "--all-targets",
-        "--locked",
-    ]))
+    passed(project.workspace("build").arg("--all-targets"))
 }
 
 fn tests(project: &Project) -> Result<Outcome> {
     if succeeds(&mut project.cargo(["nextest", "--version"])) {
-        return passed(&mut project.cargo([
-            "nextest",
-            "run",
-            "--workspace",
-            "--all-features",
-            "--locked",
-        ]));
+        return passed(&mut project.workspace("nextest run"));
     }
-    pass(&mut project.cargo([
-        "test",
-        "--workspace",
-        "--all-features",
-        "--all-targets",
-        "--locked",
-    ]))?;
+    pass(project.workspace("test").arg("--all-targets"))?;
     Ok(Outcome::PassedWith("by cargo test, because cargo-nextest is missing"))
 }
 
 fn doc_tests(project: &Project) -> Result<Outcome> {
-    passed(&mut project.cargo(["test", "--doc", "--workspace", "--all-features", "--locked"]))
+    passed(project.workspace("test").arg("--doc"))
 }
 
 fn docs(project: &Project) -> Result<Outcome> {
-    let mut doc = project.cargo(["doc", "--workspace", "--all-features", "--no-deps", "--locked"]);
-    passed(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    passed(project.workspace("doc").arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn dependencies(project: &Project) -> Result<Outcome> {

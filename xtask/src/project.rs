@@ -48,14 +48,22 @@ impl Project {
         command
     }
 
+    /// A cargo command for the whole workspace and all its features, whatever it does: so every
+    /// command gives the dependencies the same features, and none is compiled twice.
+    pub(crate) fn workspace(&self, command: &str) -> Command {
+        let mut cargo = cargo(&self.root);
+        cargo.args(command.split(' ')).args(["--workspace", "--all-features", "--locked"]);
+        cargo
+    }
+
     /// Builds the programs.
     ///
-    /// As part of the whole workspace, and with the examples, although nobody needs them here: only
-    /// so are dependencies given the features that the tests' build gives them. Else iroh and all
-    /// above it would be compiled twice by whoever runs the demo and then the tests.
+    /// With the examples, although nobody needs them here: only so are dependencies given the
+    /// features that the tests' build gives them. Else iroh and all above it would be compiled twice
+    /// by whoever runs the demo and then the tests.
     pub(crate) fn build_binaries(&self) -> Result<Binaries> {
         eprintln!("building id-node and id-cli (the first time takes minutes)");
-        pass(&mut self.cargo(["build", "--workspace", "--all-features", "--bins", "--examples"]))?;
+        pass(self.workspace("build").args(["--bins", "--examples"]))?;
         self.built_binaries()
     }
 

@@ -88,6 +88,14 @@ impl Progress {
         self.show();
     }
 
+    /// Prints on a terminal where the bar may be.
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(print),
+            Display::Plain { .. } | Display::None => print(),
+        }
+    }
+
     /// Waits until something is to be shown although nothing happened. Cancel safe.
     pub(crate) async fn tick(&mut self) {
         match &self.display {

@@ -17,7 +17,7 @@ use id_node::{
     data_dir::{DataDir, RuntimeFile},
     endpoint::{self, EndpointOptions},
 };
-use id_proto::Network;
+use id_proto::{Network, iroh_base::SecretKey};
 use serde_json::Value;
 use support::{Ended, id_cli};
 use tempfile::TempDir;
@@ -262,6 +262,27 @@ async fn private_network_answers_members_only() {
     let ended = nodes.id_cli(&["peers"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.err.contains("(topic `office`)"), "{}", ended.err);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_come_while_the_crawl_runs() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    // Nobody is at this address, so the crawl goes on until its time is up.
+    let nobody = format!("{}@127.0.0.1:9", SecretKey::from_bytes(&[7; 32]).public());
+    let args = ["peers", "--format", "jsonl", "--no-relay", "--bootstrap", &nobody];
+    let mut command = id_cli(nodes.home.path(), args.iter().chain(&["--timeout", "600"]));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let types: Vec<Value> = (0..3)
+        .map(|_| serde_json::from_str(&out.next().unwrap().unwrap()).unwrap())
+        .map(|line: Value| line["type"].clone())
+        .collect();
+    assert_eq!(types, ["version", "peer", "peer"]);
+    // It hasn't ended: only then is there a summary.
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
     nodes.stop().await;
 }
 

@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     config::{AnnounceAddrs, Role},
     data_dir::DataDir,
-    membership::{Effect, Entry, Event, Membership, OwnFacts, View},
+    membership::{Effect, Entry, Event, Membership, News, OwnFacts, View},
     topic::{Rejoin, Topic},
 };
 
@@ -32,12 +32,14 @@ pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 const LEAVE_LINGER: Duration = Duration::from_millis(250);
 /// Most entries of one sync. Origin: the default table.
 const MAX_SYNC_ENTRIES: u32 = 65_536;
-/// Below this many peers every change is shown at once; above, at most every [`VIEW_GAP`].
+/// Below this many peers every change of them is shown at once; above, at most every [`VIEW_GAP`].
 const SMALL_TABLE: usize = 1024;
 /// Origin: copying 65,536 shared entries takes 2 ms; this makes it at most 2 % of a core.
 const VIEW_GAP: Duration = Duration::from_millis(100);
 /// How often the peers are saved. Origin: what a crash may forget.
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+/// When they are saved first. Origin: a joiner knows its network by then.
+const FIRST_SAVE: Duration = Duration::from_secs(5);
 /// Most peers that a lonely node tries to join through at once. Origin: HyParView's passive view.
 const MAX_JOIN: usize = 30;
 
@@ -102,7 +104,7 @@ impl Actor {
             bootstrap: self.bootstrap,
             view: self.view,
             shown_at: now,
-            saved_at: now,
+            save_at: now + FIRST_SAVE,
             data_dir: self.data_dir,
             tasks: JoinSet::new(),
             told,
@@ -138,7 +140,7 @@ struct Running {
     bootstrap: BTreeSet<PublicKey>,
     view: watch::Sender<Arc<View>>,
     shown_at: Duration,
-    saved_at: Duration,
+    save_at: Duration,
     data_dir: Option<Arc<DataDir>>,
     tasks: JoinSet<Outcome>,
     told: mpsc::Sender<Told>,
@@ -171,10 +173,11 @@ impl Running {
     }
 
     fn deadline(&self) -> Duration {
-        let show = self.membership.has_changed().then_some(self.shown_at + VIEW_GAP);
+        let show = (self.membership.news() != News::Nothing).then_some(self.shown_at + VIEW_GAP);
         let rejoin = self.rejoin.due().filter(|_| self.topic.is_some());
         let next = self.membership.next_deadline();
-        [show, rejoin].into_iter().flatten().fold(next, Duration::min)
+        let save = self.data_dir.is_some().then_some(self.save_at);
+        [show, rejoin, save].into_iter().flatten().fold(next, Duration::min)
     }
 
     fn step(&mut self, event: Event<'_>) {
@@ -278,12 +281,17 @@ impl Running {
         if self.rejoin.due().is_some_and(|due| now >= due) {
             self.rejoin(now);
         }
-        let small = self.membership.table_size() <= SMALL_TABLE;
-        if self.membership.has_changed() && (small || now >= self.shown_at + VIEW_GAP) {
+        let at_once = self.membership.table_size() <= SMALL_TABLE;
+        let is_due = match self.membership.news() {
+            News::Nothing => false,
+            News::Peers if at_once => true,
+            News::Peers | News::Counters => now >= self.shown_at + VIEW_GAP,
+        };
+        if is_due {
             self.show(now);
         }
-        if now >= self.saved_at + SAVE_INTERVAL {
-            self.saved_at = now;
+        if now >= self.save_at {
+            self.save_at = now + SAVE_INTERVAL;
             self.save();
         }
     }

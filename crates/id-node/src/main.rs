@@ -80,7 +80,10 @@ async fn serve(
     let Some(dir) = data_dir else {
         return serve_until_stopped(node, settings, signals).await;
     };
-    dir.write_runtime_file(&runtime_file(&node))?;
+    if let Err(error) = dir.write_runtime_file(&runtime_file(&node)) {
+        node.shutdown().await;
+        return Err(error.into());
+    }
     let stopped = serve_until_stopped(node, settings, signals).await;
     dir.remove_runtime_file()?;
     stopped
@@ -91,7 +94,10 @@ async fn serve_until_stopped(
     settings: &Settings,
     mut signals: Signals,
 ) -> Result<Stopped> {
-    print_startup(&node, settings)?;
+    if let Err(error) = print_startup(&node, settings) {
+        node.shutdown().await;
+        return Err(error);
+    }
     signals.stop().await;
     tokio::select! {
         () = node.shutdown() => Ok(Stopped::Gracefully),

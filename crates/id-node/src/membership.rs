@@ -56,6 +56,17 @@ pub struct OwnFacts {
     pub addrs: Vec<TransportAddr>,
 }
 
+/// How a view differs from the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// In nothing.
+    Nothing,
+    /// In what was counted. Somebody who sends garbage causes it as often as they like.
+    Counters,
+    /// In who is there.
+    Peers,
+}
+
 /// The state of one node's view of its network.
 #[derive(Debug)]
 pub struct Membership {
@@ -73,6 +84,8 @@ pub struct Membership {
     schedule: Schedule,
     next_sweep: Duration,
     stats: Stats,
+    /// The counters of the last view.
+    shown: Stats,
     changed: bool,
     leaving: bool,
 }
@@ -105,6 +118,7 @@ impl Membership {
             schedule: Schedule::new(now),
             next_sweep: now.mono + config.sweep_interval(),
             stats: Stats::default(),
+            shown: Stats::default(),
             changed: true,
             leaving: false,
             config,
@@ -146,14 +160,19 @@ impl Membership {
         self.table.len()
     }
 
-    /// Whether [`Membership::view`] differs from the last one that was taken.
-    pub fn has_changed(&self) -> bool {
-        self.changed
+    /// How [`Membership::view`] differs from the last one that was taken.
+    pub fn news(&self) -> News {
+        match (self.changed, self.stats == self.shown) {
+            (true, _) => News::Peers,
+            (false, false) => News::Counters,
+            (false, true) => News::Nothing,
+        }
     }
 
     /// An immutable copy of what there is to know. Cheap per entry: entries are shared.
     pub fn view(&mut self) -> View {
         self.changed = false;
+        self.shown = self.stats.clone();
         View {
             own: self.own.clone(),
             entries: self.table.iter().cloned().collect(),

@@ -40,7 +40,7 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
             interrupt,
         };
         let outcome = match &settings.source {
-            Source::Rpc(seeds) => search.crawl(header, seeds).await,
+            Source::Rpc(seeds) => search.crawl(header, seeds).await?,
             Source::Gossip(bootstrap) => search.listen(header, bootstrap).await?,
         };
         let Search { printer, progress, interrupt, .. } = search;

@@ -15,7 +15,8 @@ use std::io::{self, BufWriter, Stdout, Write, stdout};
 
 use clap::ValueEnum;
 
-use model::{Document, Header};
+use id_client::CrawledPeer;
+use model::{Document, Header, Peer};
 pub(crate) use text::{short_duration, short_id};
 
 /// In which form peers are printed. All hold the same peers in the same order.
@@ -46,6 +47,14 @@ impl Printer {
         match format {
             Format::Jsonl => jsonl::Lines::start(stdout(), header).map(Self::Lines),
             other => Ok(Self::AtEnd(other)),
+        }
+    }
+
+    /// Prints a peer whose fate is known, if peers are printed as they come.
+    pub(crate) fn peer(&mut self, peer: &CrawledPeer) -> io::Result<()> {
+        match self {
+            Self::AtEnd(_) => Ok(()),
+            Self::Lines(lines) => lines.peer(&Peer::crawled(peer)),
         }
     }
 

@@ -1,8 +1,9 @@
 //! What the errors of iroh and irpc mean to whoever asks a peer.
 
+use id_proto::ErrorCode;
 use iroh::endpoint::{
-    ConnectError, ConnectWithOptsError, ConnectingError, ConnectionClose, ConnectionError,
-    QuicConnectError, ReadError, TransportErrorCode, WriteError,
+    ApplicationClose, ConnectError, ConnectWithOptsError, ConnectingError, ConnectionClose,
+    ConnectionError, QuicConnectError, ReadError, TransportErrorCode, VarInt, WriteError,
 };
 use irpc::RequestError;
 
@@ -61,14 +62,19 @@ fn connecting_kind(error: &ConnectingError) -> FailKind {
 
 fn dial_kind(error: &ConnectionError) -> FailKind {
     match error {
-        ConnectionError::ApplicationClosed(_) | ConnectionError::VersionMismatch => {
-            FailKind::Refused
-        }
+        ConnectionError::ApplicationClosed(close) => hung_up_kind(close),
+        ConnectionError::VersionMismatch => FailKind::Refused,
         ConnectionError::ConnectionClosed(close) => closed_kind(close),
         ConnectionError::TransportError(error) => transport_kind(error.code),
         ConnectionError::TimedOut => FailKind::Timeout,
         _ => FailKind::Lost,
     }
+}
+
+/// Why the peer hung up before it answered anything.
+fn hung_up_kind(close: &ApplicationClose) -> FailKind {
+    let is_busy = close.error_code == VarInt::from_u32(ErrorCode::Busy.number().into());
+    if is_busy { FailKind::Busy } else { FailKind::Refused }
 }
 
 /// Why the peer's QUIC stack hung up on the dial.
@@ -123,7 +129,7 @@ fn of_read(error: &std::io::Error, stage: Stage) -> AskError {
 /// Why a connection that had been established is no more.
 fn of_connection(error: &ConnectionError, stage: Stage) -> AskError {
     let kind = match (error, stage) {
-        (ConnectionError::ApplicationClosed(_), Stage::Asking) => FailKind::Refused,
+        (ConnectionError::ApplicationClosed(close), Stage::Asking) => hung_up_kind(close),
         (ConnectionError::TransportError(_), _) => FailKind::Protocol,
         (ConnectionError::TimedOut, _) => FailKind::Timeout,
         _ => FailKind::Lost,

@@ -17,7 +17,7 @@ use crate::{
     crawl::{
         event::CrawlEvent,
         limits::Limits,
-        report::{CrawlReport, StopReason},
+        report::{CrawlReport, CrawledPeer, StopReason},
         state::{Ask, CrawlState},
     },
     error::{AskError, FailKind},
@@ -172,6 +172,12 @@ impl Crawl {
                 self.wait().await;
             }
         }
+    }
+
+    /// What is known of `peer` by now, as the report will say it. After [`CrawlEvent::Answered`] or
+    /// [`CrawlEvent::Failed`] its status is final; others may still name it, or show newer news.
+    pub fn peer(&self, peer: &PublicKey) -> Option<CrawledPeer> {
+        self.state.peer(peer)
     }
 
     /// Goes on to the end, and makes the report.

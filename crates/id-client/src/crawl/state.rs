@@ -60,7 +60,7 @@ pub struct Ask {
 }
 
 /// What is known of a peer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Peer {
     announcement: Option<SignedAnnouncement>,
     seed_addrs: BTreeSet<TransportAddr>,
@@ -72,7 +72,7 @@ struct Peer {
     progress: Progress,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Progress {
     /// Known. Waits for its turn, if its depth is to be asked.
     Known(Option<Turn>),
@@ -186,6 +186,11 @@ impl CrawlState {
     /// Whether `peer` was handed out by [`CrawlState::poll`] and is still to answer.
     pub fn is_asking(&self, peer: &PublicKey) -> bool {
         self.peers.get(peer).is_some_and(Peer::is_asking)
+    }
+
+    /// What is known of `peer` by now, as a report made now would say it.
+    pub fn peer(&self, peer: &PublicKey) -> Option<CrawledPeer> {
+        self.peers.get(peer).map(|known| known.clone().into_report(*peer))
     }
 
     /// Why the crawl was stopped, if it was.

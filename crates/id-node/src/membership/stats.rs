@@ -3,7 +3,7 @@
 use super::{event::RemovalReason, gate::Refusal};
 
 /// Counters of a membership; they only grow.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Announcements of ours.
     pub announced: u64,

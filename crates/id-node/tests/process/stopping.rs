@@ -79,6 +79,28 @@ async fn a_killed_node_stays_until_it_is_stale_and_then_goes() {
     .await;
 }
 
+/// As a laptop does when its lid is closed and opened again.
+#[tokio::test]
+async fn a_node_that_sleeps_goes_and_is_back_when_it_wakes() {
+    asking(async |asking| {
+        let args = ["-v", "--log-format", "json", "--announce-interval", "1"];
+        let mut nodes = five(asking, args).await;
+        let sleeper = nodes.pop().unwrap();
+        sleeper.signal("STOP");
+        for node in &nodes {
+            eventually("it is gone", async || !asking.knows(node, sleeper.id()).await).await;
+        }
+        sleeper.signal("CONT");
+        let awake = Instant::now();
+        for node in &nodes {
+            eventually("it is back", async || asking.knows(node, sleeper.id()).await).await;
+            eventually("they are back", async || asking.knows(&sleeper, node.id()).await).await;
+        }
+        println!("everybody knows everybody {:?} after it woke up", awake.elapsed());
+    })
+    .await;
+}
+
 /// Two nodes that know each other, of whom one keeps still: whoever says goodbye to it waits.
 async fn node_with_a_neighbour_that_hangs(asking: &Asking, node: crate::lab::IdNode) -> Two {
     let neighbour = ephemeral().start().await;

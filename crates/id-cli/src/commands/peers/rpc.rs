@@ -1,13 +1,21 @@
 //! Asking nodes, and those whom they name, and so on.
 
-use id_client::{CrawlReport, Crawler, PeerStatus, id_proto::iroh_base::EndpointAddr};
+use std::io;
+
+use id_client::{
+    Crawl, CrawlEvent, CrawlReport, Crawler, PeerStatus, id_proto::iroh_base::EndpointAddr,
+};
 
 use super::{Outcome, Reached, Search};
 use crate::output::model::{Document, Header};
 
 impl Search<'_> {
     /// Crawls from `seeds` until it is done, a limit is met or the user has had enough.
-    pub(super) async fn crawl(&mut self, header: Header, seeds: &[EndpointAddr]) -> Outcome {
+    pub(super) async fn crawl(
+        &mut self,
+        header: Header,
+        seeds: &[EndpointAddr],
+    ) -> io::Result<Outcome> {
         let mut crawl = Crawler::builder(self.endpoint.clone())
             .seeds(seeds.iter().cloned())
             .limits(self.settings.limits.clone())
@@ -16,7 +24,7 @@ impl Search<'_> {
         loop {
             tokio::select! {
                 event = crawl.next() => match event {
-                    Some(event) => self.progress.on_event(&event),
+                    Some(event) => self.on_event(&crawl, &event)?,
                     None => break,
                 },
                 () = self.interrupt.asked() => break,
@@ -24,10 +32,22 @@ impl Search<'_> {
             }
         }
         let report = crawl.finish().await;
-        Outcome {
+        Ok(Outcome {
             document: Document::of_crawl(header, &report),
             stopped_by: report.stopped_by,
             reached: reached(&report),
+        })
+    }
+
+    /// Shows how far the crawl is, and prints a peer whose fate is known.
+    fn on_event(&mut self, crawl: &Crawl, event: &CrawlEvent) -> io::Result<()> {
+        self.progress.on_event(event);
+        let (CrawlEvent::Answered { peer, .. } | CrawlEvent::Failed { peer, .. }) = event else {
+            return Ok(());
+        };
+        match crawl.peer(peer) {
+            Some(peer) => self.progress.aside(|| self.printer.peer(&peer)),
+            None => Ok(()),
         }
     }
 }

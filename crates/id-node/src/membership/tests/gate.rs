@@ -6,7 +6,7 @@ use id_proto::{
 };
 
 use super::fixture::{Peer, World, forge, gossip_message, millis, secret, secs};
-use crate::membership::{Effect, Event, Refusal};
+use crate::membership::{Effect, Event, News, Refusal};
 
 /// The variant of an announcement in a gossip message.
 const ANNOUNCE: u8 = 0;
@@ -297,6 +297,6 @@ fn a_refusal_changes_nothing_that_readers_would_have_to_see() {
     let announcement = Peer::new(1).announce(world.now);
     let forged = forge::<PeerAnnouncement>(announcement.bytes());
     world.handle(Event::Gossip(&gossip_message(ANNOUNCE, &forged)));
-    assert!(!world.node.has_changed());
+    assert_eq!(world.node.news(), News::Counters);
     assert!(UnverifiedAnnouncement::decode(&forged).unwrap().verify().is_err());
 }

@@ -1,7 +1,7 @@
 //! The table is bounded, and certainty decides who goes.
 
 use super::fixture::{Peer, World, forgotten, secs, unverified};
-use crate::membership::{Effect, Event, Refusal, RemovalReason};
+use crate::membership::{Effect, Event, News, Refusal, RemovalReason};
 
 /// A settled node with room for three, and three peers in it, heard a second apart.
 fn full() -> (World, Vec<Peer>) {
@@ -100,9 +100,9 @@ fn an_answer_of_a_peer_that_was_evicted_meanwhile_is_one_of_a_newcomer() {
 fn a_view_is_a_copy_that_doesnt_change() {
     let (mut world, peers) = full();
     let view = world.node.view();
-    assert!(!world.node.has_changed());
+    assert_eq!(world.node.news(), News::Nothing);
     world.meet(&mut Peer::new(4));
-    assert!(world.node.has_changed());
+    assert_eq!(world.node.news(), News::Peers);
     let mut ids: Vec<_> = peers.iter().map(Peer::id).collect();
     ids.sort();
     assert_eq!(view.entries.iter().map(|entry| entry.node_id()).collect::<Vec<_>>(), ids);
