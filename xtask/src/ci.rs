@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that has to hold before a change is merged.
 
 use std::{
+    borrow::Cow,
     fmt,
     process::Command,
     time::{Duration, Instant},
@@ -10,12 +11,12 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    architecture, demo,
+    architecture, demo, lab,
     project::{Project, pass, succeeds},
     testnet,
 };
 
-/// Checks everything: format, lints, tests, docs, architecture, a testnet and the demo.
+/// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab.
 ///
 /// Needs nothing but Rust. A tool that is missing is named in the summary; the first failure ends
 /// the run.
@@ -32,7 +33,7 @@ enum Outcome {
     Passed,
     /// Passed, by other means than we would have liked.
     PassedWith(&'static str),
-    Skipped(&'static str),
+    Skipped(Cow<'static, str>),
 }
 
 /// What fails fastest comes first.
@@ -47,6 +48,7 @@ const STEPS: &[Step] = &[
     Step { name: "dependencies", run: dependencies },
     Step { name: "testnet", run: short_testnet },
     Step { name: "demo", run: short_demo },
+    Step { name: "lab", run: short_lab },
 ];
 
 impl Test {
@@ -93,7 +95,7 @@ impl fmt::Display for Outcome {
 
 fn format(project: &Project) -> Result<Outcome> {
     if !succeeds(&mut project.cargo(["fmt", "--version"])) {
-        return Ok(Outcome::Skipped("rustfmt is missing (rustup component add rustfmt)"));
+        return Ok(Outcome::Skipped("rustfmt is missing (rustup component add rustfmt)".into()));
     }
     passed(&mut project.cargo(["fmt", "--all", "--check"]))
 }
@@ -105,7 +107,7 @@ fn architecture(project: &Project) -> Result<Outcome> {
 
 fn lints(project: &Project) -> Result<Outcome> {
     if !succeeds(&mut project.cargo(["clippy", "--version"])) {
-        return Ok(Outcome::Skipped("clippy is missing (rustup component add clippy)"));
+        return Ok(Outcome::Skipped("clippy is missing (rustup component add clippy)".into()));
     }
     let mut clippy = project.workspace("clippy");
     passed(clippy.args(["--all-targets", "--", "-D", "warnings"]))
@@ -133,7 +135,9 @@ fn docs(project: &Project) -> Result<Outcome> {
 
 fn dependencies(project: &Project) -> Result<Outcome> {
     if !succeeds(&mut project.cargo(["deny", "--version"])) {
-        return Ok(Outcome::Skipped("cargo-deny is missing (cargo install cargo-deny --locked)"));
+        return Ok(Outcome::Skipped(
+            "cargo-deny is missing (cargo install cargo-deny --locked)".into(),
+        ));
     }
     // No advisories: they come over the network, and change without a change of ours.
     passed(&mut project.cargo(["deny", "check", "bans", "licenses", "sources"]))
@@ -149,6 +153,11 @@ fn short_demo(project: &Project) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+fn short_lab(project: &Project) -> Result<Outcome> {
+    let obstacle = lab::run_short(&project.built_binaries()?)?;
+    Ok(obstacle.map_or(Outcome::Passed, |obstacle| Outcome::Skipped(obstacle.into())))
+}
+
 fn passed(command: &mut Command) -> Result<Outcome> {
     pass(command)?;
     Ok(Outcome::Passed)
@@ -160,7 +169,8 @@ mod tests {
 
     #[test]
     fn skipped_step_says_what_is_missing() {
-        let line = verdict("docs", &Ok(Outcome::Skipped("no pen")), Duration::from_millis(1500));
+        let line =
+            verdict("docs", &Ok(Outcome::Skipped("no pen".into())), Duration::from_millis(1500));
         assert_eq!(line, "docs              1.5 s  SKIPPED: no pen");
     }
 }

@@ -1,4 +1,4 @@
-//! What a contributor runs: `cargo xtask test`, `cargo xtask demo`, `cargo xtask testnet`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
@@ -33,7 +33,7 @@ enum Command {
     Testnet(testnet::Testnet),
     /// Runs real nodes in network namespaces, joined by a bridge, beside a real mainline DHT
     Lab(lab::Lab),
-    /// Checks everything: format, lints, tests, docs, architecture, a testnet and the demo
+    /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
     #[command(visible_alias = "ci")]
     Test(ci::Test),
     /// Checks only the rules of docs/architecture.md that a program can check

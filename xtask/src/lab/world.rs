@@ -256,7 +256,10 @@ impl World {
     pub(crate) fn n_told_to_outsider(&self, from: usize, host: usize) -> Result<usize> {
         let mut command = self.list_command(from, &self.reference(host)?);
         let output = command.output().context("can't run id-cli")?;
-        Ok(String::from_utf8_lossy(&output.stdout).lines().count())
+        let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+        // The one that was asked is listed in any case, as one that gave no answer.
+        let asked = &self.node(host)?.id;
+        Ok(listed.lines().filter(|line| !line.starts_with(asked)).count())
     }
 
     /// A node and how to get at it, for people.
