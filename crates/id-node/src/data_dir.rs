@@ -3,6 +3,7 @@
 //! ```text
 //! identity        the secret key, 64 hex digits, mode 0600
 //! lock            held while an instance runs
+//! port            the UDP port of the last run, where peers will look for us after a restart
 //! seq             the highest sequence number that may have been announced
 //! peers           the peers that were there last, to be dialled first after a restart
 //! node.json       where the running instance can be reached, for programs on this machine
@@ -124,6 +125,18 @@ impl DataDir {
     pub fn reserve_seq(&self, seq: u64) -> Result<(), DataDirError> {
         let path = self.path.join("seq");
         files::write_atomic(&path, format!("{seq}\n").as_bytes()).map_err(DataDirError::io(&path))
+    }
+
+    /// The UDP port of the last run. `None` at the first start, and if the file is no port.
+    pub fn last_port(&self) -> Option<u16> {
+        let text = files::read_bounded(&self.path.join("port"), 8).ok()??;
+        std::str::from_utf8(&text).ok()?.trim().parse().ok().filter(|port| *port != 0)
+    }
+
+    /// Notes the UDP port of this run.
+    pub fn save_port(&self, port: u16) -> Result<(), DataDirError> {
+        let path = self.path.join("port");
+        files::write_atomic(&path, format!("{port}\n").as_bytes()).map_err(DataDirError::io(&path))
     }
 
     /// The peers of the last run, most certain first. A damaged file is set aside.

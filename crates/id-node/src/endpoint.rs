@@ -1,11 +1,14 @@
 //! How the binaries make an endpoint. Libraries are given one.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
 
 use id_proto::iroh_base::{RelayUrl, SecretKey};
 use iroh::{
     Endpoint, RelayMode,
-    endpoint::{BindError, PortmapperConfig, presets},
+    endpoint::{BindError, BindOpts, Builder, PortmapperConfig, presets},
 };
 
 /// Most relays that can be configured. Origin: one home relay is used; the others are spare.
@@ -16,8 +19,10 @@ pub const MAX_RELAYS: usize = 4;
 pub struct EndpointOptions {
     /// The endpoint's key; a new one if there is none.
     pub secret_key: Option<SecretKey>,
-    /// Where to listen: only there. Everywhere, on a free port, if there is none.
+    /// Where to listen: only there. Everywhere, if there is none.
     pub bind: Option<SocketAddr>,
+    /// On which port to listen everywhere, if it is free; else, and if there is none, on a free one.
+    pub preferred_port: Option<u16>,
     /// Which relays to use, and whether third parties are contacted at all.
     pub relay: Relay,
 }
@@ -74,22 +79,43 @@ impl FromStr for Relay {
 ///
 /// If the address can't be bound; nothing is left behind.
 pub async fn bind(options: EndpointOptions) -> Result<Endpoint, BindError> {
-    let mut builder = match options.relay {
+    if let Some(addr) = options.bind {
+        return listen(builder(&options).clear_ip_transports(), addr).bind().await;
+    }
+    if let Some(port) = options.preferred_port
+        && let Ok(endpoint) = everywhere(builder(&options), port).bind().await
+    {
+        return Ok(endpoint);
+    }
+    builder(&options).bind().await
+}
+
+/// As the builder does by itself, IPv6 where there is some, but on a port that is given.
+fn everywhere(builder: Builder, port: u16) -> Builder {
+    let v4 = listen(builder, (Ipv4Addr::UNSPECIFIED, port).into());
+    let optional = BindOpts::default().set_is_required(false);
+    let v6 = v4.bind_addr_with_opts((Ipv6Addr::UNSPECIFIED, port), optional);
+    v6.expect("an address and a port are one")
+}
+
+fn listen(builder: Builder, addr: SocketAddr) -> Builder {
+    builder.bind_addr(addr).expect("a socket address is one")
+}
+
+fn builder(options: &EndpointOptions) -> Builder {
+    let builder = match &options.relay {
         Relay::Default => Endpoint::builder(presets::N0),
         Relay::Disabled => Endpoint::builder(presets::Minimal)
             .relay_mode(RelayMode::Disabled)
             .portmapper_config(PortmapperConfig::Disabled),
         Relay::Custom(urls) => {
-            Endpoint::builder(presets::Minimal).relay_mode(RelayMode::custom(urls))
+            Endpoint::builder(presets::Minimal).relay_mode(RelayMode::custom(urls.iter().cloned()))
         }
     };
-    if let Some(key) = options.secret_key {
-        builder = builder.secret_key(key);
+    match &options.secret_key {
+        Some(key) => builder.secret_key(key.clone()),
+        None => builder,
     }
-    if let Some(addr) = options.bind {
-        builder = builder.clear_ip_transports().bind_addr(addr).expect("a socket address is one");
-    }
-    builder.bind().await
 }
 
 #[cfg(test)]

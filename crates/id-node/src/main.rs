@@ -33,14 +33,26 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-#[tokio::main]
-async fn run(settings: Settings) -> Result<()> {
+fn run(settings: Settings) -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
+    let outcome = runtime.block_on(run_node(settings));
+    // A name lookup of the system's can't be cancelled, and may take half a minute.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run_node(settings: Settings) -> Result<()> {
     // Before anything else, so that no moment is left in which a signal ends us without a goodbye.
     let signals = Signals::listen()?;
     let data_dir = settings.data_dir.as_deref().map(DataDir::open).transpose()?.map(Arc::new);
     let secret_key = data_dir.as_ref().map(|dir| dir.identity()).transpose()?;
-    let options =
-        EndpointOptions { secret_key, bind: settings.bind, relay: settings.relay.clone() };
+    let options = EndpointOptions {
+        secret_key,
+        bind: settings.bind,
+        // Peers will look for us where we were.
+        preferred_port: data_dir.as_ref().and_then(|dir| dir.last_port()),
+        relay: settings.relay.clone(),
+    };
     let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
 
     let stopped = serve(endpoint.clone(), &settings, data_dir, signals).await;
@@ -84,6 +96,7 @@ async fn serve(
         node.shutdown().await;
         return Err(error.into());
     }
+    save_port(&node, &dir);
     let stopped = serve_until_stopped(node, settings, signals).await;
     dir.remove_runtime_file()?;
     stopped
@@ -105,6 +118,14 @@ async fn serve_until_stopped(
             tracing::warn!("told twice to stop, leaving without a goodbye");
             Ok(Stopped::AtOnce)
         }
+    }
+}
+
+fn save_port(node: &Node, dir: &DataDir) {
+    let bound = node.endpoint().bound_sockets();
+    let saved = bound.first().map(|addr| dir.save_port(addr.port()));
+    if let Some(Err(error)) = saved {
+        tracing::warn!(%error, "can't save the port: after a restart, peers will look elsewhere");
     }
 }
 

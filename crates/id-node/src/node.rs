@@ -30,7 +30,7 @@ use crate::{
     clock::Clock,
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
-    rendezvous::{Dht, Rendezvous, Seeker, add_lookup_to},
+    rendezvous::{Dht, Guide, Rendezvous, Seeker, add_lookup_to},
     service::{Answerer, Service},
     topic::Topic,
 };
@@ -107,8 +107,8 @@ impl Node {
         let lookup = dht.clone().map(|dht| spawn_lookup(&endpoint, &config, dht));
         let rendezvous = dht.zip(joiner).map(|(dht, joiner)| {
             let (network, key, role) = (&config.network, endpoint.secret_key(), config.role);
-            let view = view.clone();
-            Rendezvous::spawn(dht, Seeker { network, key, clock, role, view, joiner })
+            let guide = Guide { endpoint: endpoint.clone(), book: book.clone(), joiner };
+            Rendezvous::spawn(dht, Seeker { network, key, clock, role, view: view.clone(), guide })
         });
         let answerer = Answerer {
             me: endpoint.id(),

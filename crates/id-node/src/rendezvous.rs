@@ -7,6 +7,7 @@
 
 mod board;
 mod dht;
+mod guide;
 mod lookup;
 mod record;
 mod schedule;
@@ -15,7 +16,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 pub(crate) use board::Board;
 pub(crate) use dht::Dht;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::ready, stream};
+pub(crate) use guide::Guide;
 use id_proto::{
     Network,
     iroh_base::{PublicKey, SecretKey},
@@ -26,13 +28,13 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, info};
+use tracing::info;
 
 use self::{
     record::{Record, Records, Slot},
     schedule::Schedule,
 };
-use crate::{clock::Clock, config::Role, membership::View, topic::Joiner};
+use crate::{clock::Clock, config::Role, membership::View};
 
 /// How long a look may take. Origin: distributed-topic-tracker's time-out of a get.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,7 +63,7 @@ pub(crate) struct Seeker<'a> {
     pub(crate) clock: Clock,
     pub(crate) role: Role,
     pub(crate) view: watch::Receiver<Arc<View>>,
-    pub(crate) joiner: Joiner,
+    pub(crate) guide: Guide,
 }
 
 impl Rendezvous {
@@ -76,7 +78,7 @@ impl Rendezvous {
             schedule: Schedule::new(seeker.clock.now().mono),
             clock: seeker.clock,
             view: seeker.view,
-            joiner: seeker.joiner,
+            guide: seeker.guide,
             state,
         };
         Self { state: states, _searching: AbortOnDropHandle::new(tokio::spawn(search.run())) }
@@ -96,7 +98,7 @@ struct Search<B> {
     clock: Clock,
     schedule: Schedule,
     view: watch::Receiver<Arc<View>>,
-    joiner: Joiner,
+    guide: Guide,
     state: watch::Sender<String>,
 }
 
@@ -150,30 +152,33 @@ impl<B: Board> Search<B> {
         let before = self.records.slot(slot.minute() - 1);
         let current = self.board.look(slot).map(|value| (slot, value));
         let previous = self.board.look(&before).map(|value| (&before, value));
-        let mut values = Box::pin(stream::select(current, previous).take(MAX_READ));
         let mut found = Found::default();
-        let look = async {
-            while let Some((from, value)) = values.next().await {
-                if let Some(record) = self.records.open(from, &value) {
-                    self.on_record(&record, from.minute() == slot.minute(), &mut found);
-                }
-            }
-        };
-        found.timed_out = timeout(LOOK_TIMEOUT, look).await.is_err();
-        found
+        let look = stream::select(current, previous)
+            .take(MAX_READ)
+            .filter_map(|(from, value)| {
+                let record = self.records.open(from, &value);
+                let is_current = from.minute() == slot.minute();
+                ready(record.and_then(|record| self.on_record(&record, is_current, &mut found)))
+            })
+            .for_each_concurrent(MAX_READ, |peers| self.guide.clone().lead_to(peers));
+        let timed_out = timeout(LOOK_TIMEOUT, look).await.is_err();
+        Found { timed_out, ..found }
     }
 
-    fn on_record(&self, record: &Record, is_current: bool, found: &mut Found) {
+    /// Whom to join because of a record.
+    fn on_record(
+        &self,
+        record: &Record,
+        is_current: bool,
+        found: &mut Found,
+    ) -> Option<Vec<PublicKey>> {
         if record.author == self.me || !found.authors.insert(record.author) {
-            return;
+            return None;
         }
         found.n_current += usize::from(is_current);
         let peers = self.worth_joining(record, found.n_joined);
-        if !peers.is_empty() {
-            debug!(author = %record.author.fmt_short(), n = peers.len(), "joining by a record");
-            found.n_joined += peers.len();
-            self.joiner.join_peers(peers);
-        }
+        found.n_joined += peers.len();
+        Some(peers).filter(|peers| !peers.is_empty())
     }
 
     /// Whom of a record to join: everybody, while there is no neighbour; later only those whose

@@ -89,6 +89,18 @@ fn a_reserved_sequence_number_is_found_again() {
 }
 
 #[test]
+fn the_last_port_is_found_again_and_what_is_no_port_is_none() {
+    let (_dir, data) = open();
+    assert_eq!(data.last_port(), None);
+    data.save_port(4433).unwrap();
+    assert_eq!(data.last_port(), Some(4433));
+    for wrong in ["", "0", "70000", "port", "4433 and much more than fits"] {
+        fs::write(data.path().join("port"), wrong).unwrap();
+        assert_eq!(data.last_port(), None, "{wrong}");
+    }
+}
+
+#[test]
 fn a_damaged_seq_file_is_set_aside() {
     let (_dir, data) = open();
     fs::write(data.path().join("seq"), "many").unwrap();
