@@ -63,7 +63,7 @@ pub(crate) struct Node {
 impl Swarm {
     /// No nodes yet; `binary` is what will be started.
     pub(crate) fn new(binary: &Path) -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("id-").tempdir()?;
+        let dir = tempfile::Builder::new().prefix("id-xtask-").tempdir()?;
         let watchdog = Watchdog::start(dir.path())?;
         Ok(Self { nodes: Vec::new(), watchdog, dir, binary: binary.to_owned() })
     }
