@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::{
     network::{Dns, Network},
@@ -16,6 +16,7 @@ use super::{
     strangers,
     world::World,
 };
+use crate::{process::poll, swarm::REST};
 
 /// Something to be shown.
 #[derive(Debug)]
@@ -144,7 +145,7 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "no-third-party",
         shows: "3 nodes of a private network: others they send packets to",
         bound: Bound::None,
-        n_hosts: 3,
+        n_hosts: 4,
         run: no_third_party,
     },
 ];
@@ -388,7 +389,14 @@ fn no_third_party(world: &mut World) -> Result<Finding> {
     }
     thread::sleep(Duration::from_secs(20));
     let seen = strangers::seen()?;
-    Ok(Finding::count(seen.len()).noting(seen.join("\n")))
+    // A count of none is worth something only if the watch sees what is there.
+    world.start(4, &[])?;
+    let asked = poll(Instant::now() + PATIENCE, REST, || {
+        Ok(Some(strangers::seen()?).filter(|now| now.len() > seen.len()))
+    })?;
+    let asked = asked.context("a node of the public network wasn't seen to ask anyone")?;
+    let control = format!("control: a node of the public network asks {} at once", asked.len());
+    Ok(Finding::count(seen.len()).noting(seen.join("\n")).noting(control))
 }
 
 /// The time until the tables of `hosts` hold each other, from `start`.
