@@ -52,6 +52,7 @@ impl Lab {
             secret_key: Some(key),
             bind: Some("127.0.0.1:0".parse().unwrap()),
             relay: Relay::Disabled,
+            ..Default::default()
         };
         let endpoint = endpoint::bind(options).await.unwrap();
         self.endpoints.lock().unwrap().push(endpoint.clone());
