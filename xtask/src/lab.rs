@@ -199,7 +199,7 @@ fn keep_up(tools: Tools, scratch: &Path, up: &Up) -> Result<()> {
         world.start(host, &flags)?;
         println!("{}", world.describe(host)?);
     }
-    println!("until Ctrl-C; `nsenter` with the target's process id leads into a node's namespaces");
+    println!("until Ctrl-C; the commands lead onto a host, for instance to run id-cli there");
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }

@@ -262,10 +262,13 @@ impl World {
         Ok(listed.lines().filter(|line| !line.starts_with(asked)).count())
     }
 
-    /// A node and how to get at it, for people.
+    /// A node and how to get to it from outside, for people.
     pub(crate) fn describe(&self, host: usize) -> Result<String> {
-        let node = self.node(host)?;
-        Ok(format!("host {host}: {}@{} (process {})", node.id, node.addrs, node.process.id()))
+        let reference = self.reference(host)?;
+        Ok(format!(
+            "host {host}: {reference}\n  nsenter --user --preserve-credentials --net --mount --pid \
+             --target \"$(pgrep -nf -- '--name n{host:02} ')\""
+        ))
     }
 
     /// Changes whom a host asks for names.
