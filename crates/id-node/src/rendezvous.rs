@@ -149,7 +149,7 @@ impl<B: Board> Search<B> {
 
     /// Reads the records of this minute and the one before, and joins through them as they come.
     async fn look(&self, slot: &Slot) -> Found {
-        let before = self.records.slot(slot.minute() - 1);
+        let before = self.records.slot(slot.minute().saturating_sub(1));
         let current = self.board.look(slot).map(|value| (slot, value));
         let previous = self.board.look(&before).map(|value| (&before, value));
         let mut found = Found::default();

@@ -151,7 +151,7 @@ pub(crate) const ALL: &[Scenario] = &[
 ];
 
 /// What `cargo xtask test` runs: what takes seconds, and passes.
-const SHORT: &[&str] = &["bootstrap", "ticket", "black-hole-dns", "private"];
+const SHORT: &[&str] = &["bootstrap", "ticket", "black-hole-dns", "private", "restart-all"];
 
 const fn within(secs: u64) -> Bound {
     Bound::Within(Duration::from_secs(secs))
