@@ -184,7 +184,10 @@ pub(crate) fn lines(scenario: &Scenario, findings: &[Finding], verdict: &Verdict
             .collect();
         lines += &format!("\n       runs: {}", all.join(", "));
     }
-    for note in findings.iter().map(|finding| &finding.note).filter(|note| !note.is_empty()) {
+    // Most runs say the same.
+    let mut notes: Vec<&str> = findings.iter().map(|finding| finding.note.as_str()).collect();
+    notes.dedup();
+    for note in notes.into_iter().filter(|note| !note.is_empty()) {
         lines += &format!("\n       {}", note.replace('\n', "\n       "));
     }
     lines
