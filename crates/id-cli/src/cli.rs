@@ -32,6 +32,12 @@ Examples:
   id-cli ping idticket…
   id-cli ping -c 3 9f86…@192.0.2.7:4433";
 
+const TICKET_EXAMPLES: &str = "\
+Examples:
+  id-node --bootstrap \"$(id-cli ticket)\"      join the network of this machine's node
+  id-cli ticket --topic office --topic-secret-file secret --with-secret
+                                               whoever gets it needs nothing else";
+
 /// Lists, asks and crawls id nodes.
 #[derive(Debug, Parser)]
 #[command(name = "id-cli", version, after_help = AFTER_HELP)]
@@ -54,6 +60,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Find out whether a node is there, and how it is reached
     Ping(PingArgs),
+    /// Print a ticket through which others find a node's network
+    Ticket(TicketArgs),
     /// Print a script that completes this program's arguments
     Completions(CompletionsArgs),
 }
@@ -145,6 +153,25 @@ pub(crate) struct PingArgs {
     pub(crate) count: NonZeroUsize,
 
     /// How long each ping may take, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = parse_secs)]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
+/// Arguments of `ticket`.
+#[derive(Debug, Args)]
+#[command(after_help = TICKET_EXAMPLES)]
+pub(crate) struct TicketArgs {
+    /// Node to lead to [default: the one that runs on this machine]
+    pub(crate) node: Option<PeerRef>,
+
+    /// Put topic and secret into the ticket: whoever holds it is let in
+    #[arg(long)]
+    pub(crate) with_secret: bool,
+
+    /// How long the node may take to answer, in seconds
     #[arg(long, value_name = "SECS", default_value = "10", value_parser = parse_secs)]
     pub(crate) timeout: Duration,
 

@@ -1,20 +1,17 @@
 //! What the arguments, the environment and this machine's node amount to. Nobody looks at flags
 //! after this.
 
-use std::{env, ffi::OsString, fs::File, io::Read, path::Path, time::Duration};
+use std::{env, ffi::OsString, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use id_client::{
     Depth, Limits,
-    id_proto::{
-        DEFAULT_SECRET, DEFAULT_TOPIC, Network, PeerRef, Ticket, iroh_base::EndpointAddr,
-        limits::MAX_TOPIC_LEN,
-    },
+    id_proto::{Invitation, Network, PeerRef, Ticket, iroh_base::EndpointAddr},
 };
-use id_node::endpoint::Relay;
+use id_node::{config::read_secret, endpoint::Relay};
 
 use crate::{
-    cli::{NetworkArgs, PeersArgs, PingArgs, StatusArgs},
+    cli::{NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
     exit::Stop,
     output::Format,
     progress::ProgressMode,
@@ -86,6 +83,30 @@ impl AskSettings {
     }
 }
 
+/// Settings of `ticket`.
+#[derive(Debug)]
+pub(crate) struct TicketSettings {
+    pub(crate) ask: AskSettings,
+    /// What the ticket also holds, if it is to let its holder in by itself.
+    pub(crate) invitation: Option<Invitation>,
+}
+
+impl TicketSettings {
+    pub(crate) fn new(args: &TicketArgs) -> Result<Self> {
+        let ask = AskSettings::new(args.node.clone(), args.timeout, &args.network)?;
+        let invitation = match args.with_secret {
+            true if !ask.network.is_private() => {
+                return Err(Stop::usage("the public network has no secret")
+                    .with_hint("leave --with-secret out, or give --topic and --topic-secret-file")
+                    .into());
+            }
+            true => Some(names(&args.network, args.node.iter())?),
+            false => None,
+        };
+        Ok(Self { ask, invitation })
+    }
+}
+
 impl TryFrom<&StatusArgs> for AskSettings {
     type Error = anyhow::Error;
 
@@ -110,20 +131,21 @@ fn depth(depth: i32) -> Depth {
 /// The network of the arguments, else that of a ticket that invites, else the public one. All
 /// tickets must be for it.
 fn network<'a>(args: &NetworkArgs, peers: impl Iterator<Item = &'a PeerRef>) -> Result<Network> {
-    let tickets: Vec<&Ticket> = peers.filter_map(ticket).collect();
-    let invitation = tickets.iter().find_map(|ticket| ticket.invitation.as_ref());
-    let (topic, secret) = (args.topic.as_deref(), secret(args)?);
-    let (topic, secret) = match (topic, secret.as_deref(), invitation) {
-        (None, None, Some(invitation)) => (&*invitation.topic, &*invitation.secret),
-        (topic, secret, _) => (topic.unwrap_or(DEFAULT_TOPIC), secret.unwrap_or(DEFAULT_SECRET)),
-    };
-    let network = Network::derive(topic, secret).map_err(Stop::usage)?;
-    match tickets.iter().find(|ticket| ticket.network_tag != network.tag()) {
+    let peers: Vec<&PeerRef> = peers.collect();
+    let network = names(args, peers.iter().copied())?.network().map_err(Stop::usage)?;
+    let mut tickets = peers.into_iter().filter_map(ticket);
+    match tickets.find(|ticket| ticket.network_tag != network.tag()) {
         Some(other) => {
             Err(other_network("the ticket", &other.network_tag.to_string(), &network).into())
         }
         None => Ok(network),
     }
+}
+
+/// The topic and the secret that are meant.
+fn names<'a>(args: &NetworkArgs, peers: impl Iterator<Item = &'a PeerRef>) -> Result<Invitation> {
+    let secret = secret(args)?;
+    Ok(Invitation::choose(args.topic.as_deref(), secret.as_deref(), peers))
 }
 
 fn ticket(peer: &PeerRef) -> Option<&Ticket> {
@@ -136,7 +158,7 @@ fn ticket(peer: &PeerRef) -> Option<&Ticket> {
 fn secret(args: &NetworkArgs) -> Result<Option<String>> {
     match (&args.topic_secret, &args.topic_secret_file) {
         (Some(secret), _) => return Ok(Some(secret.clone())),
-        (None, Some(file)) => return read_secret(file).map(Some),
+        (None, Some(file)) => return read_secret_file(file).map(Some),
         (None, None) => {}
     }
     match (env::var_os("ID_CLI_TOPIC_SECRET"), env::var_os("ID_CLI_TOPIC_SECRET_FILE")) {
@@ -145,21 +167,14 @@ fn secret(args: &NetworkArgs) -> Result<Option<String>> {
         )
         .into()),
         (Some(secret), None) => Ok(Some(unicode("ID_CLI_TOPIC_SECRET", secret)?)),
-        (None, Some(file)) => read_secret(Path::new(&file)).map(Some),
+        (None, Some(file)) => read_secret_file(Path::new(&file)).map(Some),
         (None, None) => Ok(None),
     }
 }
 
-/// The file's text without the line end that editors add.
-fn read_secret(path: &Path) -> Result<String> {
-    let what = || format!("can't read the topic secret from {}", path.display());
-    let mut text = String::new();
-    // One line end more than a secret may have; what is longer is refused as too long.
-    let max = MAX_TOPIC_LEN as u64 + 3;
-    File::open(path)
-        .and_then(|file| file.take(max).read_to_string(&mut text))
-        .with_context(what)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+fn read_secret_file(path: &Path) -> Result<String> {
+    read_secret(path)
+        .with_context(|| format!("can't read the topic secret from {}", path.display()))
 }
 
 fn relay(args: &NetworkArgs, network: &Network) -> Result<Relay> {

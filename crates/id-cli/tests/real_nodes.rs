@@ -313,3 +313,39 @@ async fn reader_of_the_first_line_only_is_no_error() {
     assert_eq!((ended.code, &*ended.err), (Some(0), ""));
     nodes.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn printed_ticket_leads_to_the_network() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    let ended = nodes.id_cli(&["ticket"]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    // Away from the node's data directory, the ticket is all there is.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let args = ["peers", ended.out.trim(), "--no-relay", "--format", "tsv"];
+    let listed = support::run(id_cli(elsewhere.path(), args));
+    assert_eq!((listed.code, listed.out.lines().count()), (Some(0), 2), "{}", listed.err);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticket_with_the_secret_lets_its_holder_in_by_itself() {
+    let nodes = Nodes::start(2, &Network::derive("office", "hunter2").unwrap()).await;
+    let secret = nodes.home.path().join("secret");
+    std::fs::write(&secret, "hunter2\n").unwrap();
+    let network = ["--topic", "office", "--topic-secret-file", secret.to_str().unwrap()];
+    let ticket = |more: &[&str]| nodes.id_cli(&[&["ticket"], &network[..], more].concat());
+    let peers = |ticket: &str| nodes.id_cli(&["peers", ticket, "--format", "tsv"]);
+
+    let invites = ticket(&["--with-secret"]);
+    assert!(invites.err.contains("holds the secret"), "{}", invites.err);
+    assert_eq!(peers(invites.out.trim()).out.lines().count(), 2);
+
+    let plain = ticket(&[]);
+    assert_eq!((plain.code, plain.err.as_str()), (Some(0), ""));
+    let refused = peers(plain.out.trim());
+    assert_eq!((refused.code, refused.out.as_str()), (Some(2), ""), "{}", refused.err);
+
+    let public = nodes.id_cli(&["ticket", "--with-secret"]);
+    assert_eq!(public.code, Some(2), "{}", public.err);
+    nodes.stop().await;
+}

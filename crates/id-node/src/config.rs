@@ -1,11 +1,17 @@
 //! What a node is told when it is spawned.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Read},
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+};
 
 use id_proto::{
     Network, PeerAnnouncement,
     iroh_base::{EndpointAddr, TransportAddr},
-    limits::MAX_ADDRS,
+    limits::{self, MAX_ADDRS},
 };
 
 use crate::{data_dir::DataDir, membership::MembershipConfig};
@@ -167,6 +173,20 @@ pub fn check_name(name: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Reads a topic's secret from a file: its text without the line end that editors add.
+///
+/// # Errors
+///
+/// If the file can't be read or isn't UTF-8. One that is longer than a secret may be is read as far
+/// as makes it too long, for [`Network::derive`] to refuse.
+pub fn read_secret(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    // One line end more than a secret may have, and one byte that makes it too long.
+    let max = limits::MAX_TOPIC_LEN as u64 + 3;
+    File::open(file)?.take(max).read_to_string(&mut text)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 #[cfg(test)]

@@ -141,7 +141,7 @@ impl<B: Board> Search<B> {
         };
         self.report(&found, left.as_ref());
         let now = self.clock.now();
-        self.schedule.looked(now.mono, rand::random());
+        self.schedule.looked(now.mono, found.authors.len(), rand::random());
         if self.schedule.leave_is_due(now.mono) {
             self.schedule.left(now, rand::random());
         }

@@ -8,9 +8,9 @@ use serde_bytes::ByteBuf;
 
 use crate::{
     announcement::decode_key,
-    error::{DecodeError, ParsePeerError},
+    error::{DecodeError, NetworkError, ParsePeerError},
     limits::{MAX_TICKET_LEN, MAX_TICKET_PEERS},
-    network::NetworkTag,
+    network::{DEFAULT_SECRET, DEFAULT_TOPIC, Network, NetworkTag},
     wire,
 };
 
@@ -78,13 +78,47 @@ pub struct Ticket {
     pub invitation: Option<Invitation>,
 }
 
-/// The two strings that a network derives from.
+/// The two strings that a network derives from. As good as membership: keep it secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Invitation {
     /// The topic's name.
     pub topic: String,
     /// The topic's secret.
     pub secret: String,
+}
+
+impl Invitation {
+    /// What somebody means who names a topic, a secret and peers: what is named, else what the first
+    /// ticket that invites says, else the public network.
+    pub fn choose<'a>(
+        topic: Option<&str>,
+        secret: Option<&str>,
+        peers: impl IntoIterator<Item = &'a PeerRef>,
+    ) -> Self {
+        let invites = |peer: &'a PeerRef| match peer {
+            PeerRef::Ticket(ticket) => ticket.invitation.clone(),
+            PeerRef::Addr(_) => None,
+        };
+        let invited = peers.into_iter().find_map(invites);
+        match (topic, secret, invited) {
+            (None, None, Some(invitation)) => invitation,
+            (topic, secret, _) => Self {
+                topic: topic.unwrap_or(DEFAULT_TOPIC).to_owned(),
+                secret: secret.unwrap_or(DEFAULT_SECRET).to_owned(),
+            },
+        }
+    }
+
+    /// The network that it leads into.
+    pub fn network(&self) -> Result<Network, NetworkError> {
+        Network::derive(&self.topic, &self.secret)
+    }
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation").field("topic", &self.topic).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Ticket {
@@ -168,5 +202,42 @@ impl FromStr for Ticket {
             return Err(ParsePeerError::BadTicket("too long".to_owned()));
         }
         Self::decode_string(s).map_err(|error| ParsePeerError::BadTicket(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(invitation: Option<(&str, &str)>) -> PeerRef {
+        let invitation = invitation.map(|(topic, secret)| Invitation {
+            topic: topic.to_owned(),
+            secret: secret.to_owned(),
+        });
+        let network_tag = Network::public().tag();
+        PeerRef::Ticket(Ticket { network_tag, peers: Vec::new(), invitation })
+    }
+
+    fn chosen(topic: Option<&str>, secret: Option<&str>, peers: &[PeerRef]) -> (String, String) {
+        let Invitation { topic, secret } = Invitation::choose(topic, secret, peers);
+        (topic, secret)
+    }
+
+    #[test]
+    fn a_ticket_invites_only_who_names_neither_topic_nor_secret() {
+        let peers = [ticket(None), ticket(Some(("office", "hunter2")))];
+        let pair = |topic: &str, secret: &str| (topic.to_owned(), secret.to_owned());
+        assert_eq!(chosen(None, None, &peers), pair("office", "hunter2"));
+        assert_eq!(chosen(Some("t"), None, &peers), pair("t", DEFAULT_SECRET));
+        assert_eq!(chosen(None, Some("s"), &peers), pair(DEFAULT_TOPIC, "s"));
+        assert_eq!(chosen(None, None, &peers[..1]), pair(DEFAULT_TOPIC, DEFAULT_SECRET));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!("{:?}", ticket(Some(("office", "hunter2"))));
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let invitation = Invitation { topic: "t".to_owned(), secret: "hunter2".to_owned() };
+        assert!(!format!("{invitation:?}").contains("hunter2"));
     }
 }

@@ -4,6 +4,7 @@ mod completions;
 mod peers;
 mod ping;
 mod status;
+mod ticket;
 
 use std::{future::Future, time::Duration};
 
@@ -26,6 +27,7 @@ pub(crate) async fn run(command: Command) -> Result<Exit> {
         Command::Peers(args) => peers::run(args).await,
         Command::Status(args) => status::run(args).await,
         Command::Ping(args) => ping::run(args).await,
+        Command::Ticket(args) => ticket::run(args).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long, env = "ID_NODE_NAME")]
     pub(crate) name: Option<String>,
 
-    /// The network's topic [default: id-peer-discovery-v1]
+    /// The network's topic [default: that of a ticket that invites, else id-peer-discovery-v1]
     #[arg(long, value_name = "NAME", env = "ID_NODE_TOPIC")]
     pub(crate) topic: Option<String>,
 

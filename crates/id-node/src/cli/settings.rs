@@ -9,13 +9,14 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use id_node::{
-    AnnounceAddrs, DhtBootstrap, config::check_name, data_dir::default_data_dir, endpoint::Relay,
+    AnnounceAddrs, DhtBootstrap,
+    config::{check_name, read_secret},
+    data_dir::default_data_dir,
+    endpoint::Relay,
     membership::MembershipConfig,
 };
 use id_proto::{
-    DEFAULT_SECRET, DEFAULT_TOPIC, Network, PeerRef, Ticket,
-    iroh_base::EndpointAddr,
-    limits::{INTERVAL_SECS, MAX_TOPIC_LEN},
+    Invitation, Network, PeerRef, Ticket, iroh_base::EndpointAddr, limits::INTERVAL_SECS,
 };
 
 use super::args::{Args, LogFormat, Options};
@@ -46,7 +47,7 @@ impl Settings {
         let from_file = args.config.as_deref().map(read_config).transpose()?;
         let options = args.options.or(from_file.unwrap_or_default());
         let bootstrap = parse_bootstrap(options.bootstrap.as_deref())?;
-        let network = network(&options)?;
+        let network = network(&options, &bootstrap)?;
         check_tickets(&bootstrap, &network)?;
         Ok(Self {
             data_dir: data_dir(&options)?,
@@ -146,34 +147,28 @@ fn relay(relay: Option<Relay>, no_relay: Option<bool>, network: &Network) -> Res
     })
 }
 
-fn network(options: &Options) -> Result<Network> {
-    let topic = options.topic.as_deref().unwrap_or(DEFAULT_TOPIC);
+fn network(options: &Options, bootstrap: &[PeerRef]) -> Result<Network> {
     let secret = secret(options)?;
-    Network::derive(topic, secret.as_deref().unwrap_or(DEFAULT_SECRET)).context("--topic")
+    let names = Invitation::choose(options.topic.as_deref(), secret.as_deref(), bootstrap);
+    names.network().context("--topic")
 }
 
 fn secret(options: &Options) -> Result<Option<String>> {
     match (&options.topic_secret, &options.topic_secret_file) {
         (Some(_), Some(_)) => bail!("--topic-secret and --topic-secret-file exclude each other"),
         (Some(secret), None) => Ok(Some(secret.clone())),
-        (None, Some(file)) => read_secret(file).map(Some),
+        (None, Some(file)) => read_secret_file(file).map(Some),
         (None, None) => {
             let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
                 .map(|dir| Path::new(&dir).join("topic-secret"))
                 .filter(|file| file.exists());
-            credential.as_deref().map(read_secret).transpose()
+            credential.as_deref().map(read_secret_file).transpose()
         }
     }
 }
 
-/// The file's content without the line end that editors add.
-fn read_secret(file: &Path) -> Result<String> {
-    use std::io::Read;
-    let what = || format!("--topic-secret-file {}", file.display());
-    let mut secret = String::new();
-    let opened = fs::File::open(file).with_context(what)?;
-    opened.take(MAX_TOPIC_LEN as u64 + 3).read_to_string(&mut secret).with_context(what)?;
-    Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
+fn read_secret_file(file: &Path) -> Result<String> {
+    read_secret(file).with_context(|| format!("--topic-secret-file {}", file.display()))
 }
 
 fn parse_bootstrap(list: Option<&str>) -> Result<Vec<PeerRef>> {

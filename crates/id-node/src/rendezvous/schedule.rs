@@ -47,15 +47,21 @@ impl Schedule {
         now >= self.leave_at
     }
 
-    /// Notes a look. `spread` within 0..1 keeps nodes that start together out of step.
-    pub(super) fn looked(&mut self, now: Duration, spread: f64) {
-        let wait = if self.is_lonely { self.wait } else { MERGE_WAIT };
+    /// Notes a look that found `n_records`. `spread` within 0..1 keeps nodes that start together out
+    /// of step.
+    pub(super) fn looked(&mut self, now: Duration, n_records: usize, spread: f64) {
+        let somebody_is_there = n_records > 0;
+        let wait = match (self.is_lonely, somebody_is_there) {
+            (false, _) => MERGE_WAIT,
+            // Where they are may be known a moment later: addresses are published apart from records.
+            (true, true) => FIRST_WAIT,
+            (true, false) => self.wait,
+        };
         self.look_at = now + wait.mul_f64(0.5 + spread.clamp(0.0, 1.0));
-        if self.is_lonely {
-            self.wait = (self.wait * 2).min(LONGEST_WAIT);
-        } else {
-            self.wait = FIRST_WAIT;
-        }
+        self.wait = match self.is_lonely && !somebody_is_there {
+            true => (self.wait * 3 / 2).min(LONGEST_WAIT),
+            false => FIRST_WAIT,
+        };
     }
 
     /// Notes that a record was left, or that there was no room: the next chance is the next minute,
@@ -82,19 +88,30 @@ mod tests {
         let mut now = schedule.next_due();
         assert_eq!(now, secs(5));
         schedule.left(Now { mono: now, unix: secs(0) }, 1.0);
-        for _ in 0..6 {
-            schedule.looked(now, 0.5);
-            waits.push((schedule.look_at - now).as_secs());
+        for _ in 0..9 {
+            schedule.looked(now, 0, 0.5);
+            waits.push((schedule.look_at - now).as_millis());
             now = schedule.look_at;
         }
-        assert_eq!(waits, [1, 2, 4, 8, 15, 15]);
+        assert_eq!(waits[..4], [1000, 1500, 2250, 3375]);
+        assert_eq!(waits[7..], [15_000, 15_000]);
+    }
+
+    #[test]
+    fn a_lonely_node_that_found_a_record_looks_again_soon() {
+        let mut schedule = Schedule::new(secs(0));
+        for _ in 0..5 {
+            schedule.looked(secs(0), 0, 0.5);
+        }
+        schedule.looked(secs(10), 1, 0.5);
+        assert_eq!(schedule.look_at, secs(11));
     }
 
     #[test]
     fn who_loses_the_last_neighbour_looks_and_leaves_at_once() {
         let mut schedule = Schedule::new(secs(0));
         schedule.observe(2, secs(1));
-        schedule.looked(secs(1), 0.5);
+        schedule.looked(secs(1), 3, 0.5);
         schedule.left(Now { mono: secs(1), unix: secs(1) }, 0.5);
         assert!(schedule.next_due() > secs(40));
         schedule.observe(0, secs(10));

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use id_node::id_client::id_proto::{Network, iroh_base::SecretKey};
+use id_node::id_client::id_proto::{Invitation, Network, PeerRef, Ticket, iroh_base::SecretKey};
 use tempfile::TempDir;
 
 use crate::lab::{asking, asking_in, at, ephemeral, eventually, id_node, node_json};
@@ -62,6 +62,20 @@ async fn everything_can_be_set_in_the_file() {
     })
     .await;
     assert!(!second.events().is_empty());
+}
+
+#[tokio::test]
+async fn a_ticket_that_invites_brings_its_network() {
+    let first = ephemeral().args(["--topic", "office", "--topic-secret", SECRET]).start().await;
+    let PeerRef::Ticket(ticket) = first.ticket().parse().unwrap() else { panic!() };
+    let invitation = Invitation { topic: "office".to_owned(), secret: SECRET.to_owned() };
+    let ticket = Ticket { invitation: Some(invitation), ..ticket }.to_string();
+    let second = ephemeral().args(["--bootstrap", &ticket]).start().await;
+    assert_eq!(second.said("peers"), "gossip enabled (topic: office)");
+    asking_in(Network::derive("office", SECRET).unwrap(), async |asking| {
+        eventually("they meet", async || asking.knows(&first, second.id()).await).await;
+    })
+    .await;
 }
 
 #[tokio::test]
