@@ -271,3 +271,12 @@ fn interrupted_crawl_prints_what_there_is() {
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+#[test]
+fn private_network_is_not_looked_for_among_third_parties() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["peers", "--topic", "office", "--topic-secret", "hunter2", "--timeout", "600"];
+    let ended = support::run(support::id_cli(home.path(), args));
+    assert_eq!((ended.code, ended.out.as_str()), (Some(5), ""));
+    assert!(ended.err.contains("hint: name a NODE"), "{}", ended.err);
+}

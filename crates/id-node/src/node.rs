@@ -103,7 +103,8 @@ impl Node {
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
         let (view_sender, view) = watch::channel(Arc::new(membership.view()));
         let joiner = topic.as_ref().map(|(topic, _)| topic.joiner().clone());
-        let dht = config.dht.clone().map(Dht::new);
+        // Without gossip there is no topic to find others in.
+        let dht = config.dht.clone().filter(|_| config.gossip).map(Dht::new);
         let lookup = dht.clone().map(|dht| spawn_lookup(&endpoint, &config, dht));
         let rendezvous = dht.zip(joiner).map(|(dht, joiner)| {
             let (network, key, role) = (&config.network, endpoint.secret_key(), config.role);

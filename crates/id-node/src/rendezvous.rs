@@ -210,7 +210,7 @@ impl<B: Board> Search<B> {
             Some(Err(error)) => format!(", couldn't leave our own: {error}"),
         };
         let state = match found.authors.len() {
-            _ if found.timed_out => format!("the DHT doesn't answer{left}"),
+            0 if found.timed_out => format!("the DHT doesn't answer{left}"),
             0 => format!("found no record{left}"),
             n => format!("found {n} records{left}"),
         };

@@ -8,7 +8,10 @@ use id_node::{DhtBootstrap, Observer, endpoint::Relay};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Outcome, Reached, Search};
-use crate::output::model::{Document, Header, Heard};
+use crate::{
+    exit::Stop,
+    output::model::{Document, Header, Heard},
+};
 
 /// How often we look whether there are more peers than wanted, and show how many there are.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -22,11 +25,15 @@ impl Search<'_> {
         bootstrap: &[EndpointAddr],
     ) -> Result<Outcome> {
         let (settings, started) = (self.settings, Instant::now());
+        let may_use_dht = self.may_use_dht(bootstrap);
+        if bootstrap.is_empty() && !may_use_dht {
+            return Err(nobody_named().into());
+        }
         let observer = Observer::join(
             self.endpoint.clone(),
             settings.network.clone(),
             bootstrap.to_vec(),
-            self.may_use_dht(bootstrap).then(DhtBootstrap::default),
+            may_use_dht.then(DhtBootstrap::default),
         );
         let observer = observer.await.context("can't join the topic")?;
         let stopped_by = self.hear(&observer, started + settings.limits.timeout).await;
@@ -61,8 +68,17 @@ impl Search<'_> {
         }
     }
 
-    /// The DHT is the only way in if nobody is named, and a third party if somebody is.
+    /// On the public network, the DHT is the only way in if nobody is named. Else it is a third party,
+    /// and used only by who uses others, relays, too.
     fn may_use_dht(&self, bootstrap: &[EndpointAddr]) -> bool {
-        bootstrap.is_empty() || self.settings.relay != Relay::Disabled
+        let is_only_way = bootstrap.is_empty() && !self.settings.network.is_private();
+        is_only_way || self.settings.relay != Relay::Disabled
     }
+}
+
+fn nobody_named() -> Stop {
+    Stop::no_source(
+        "nobody is named to join through, and a private network contacts no third party",
+    )
+    .with_hint("name a NODE or --bootstrap PEER,…, or allow third parties by --relay default")
 }
