@@ -105,7 +105,7 @@ impl Node {
         let joiner = topic.as_ref().map(|(topic, _)| topic.joiner().clone());
         // Without gossip there is no topic to find others in.
         let dht = config.dht.clone().filter(|_| config.gossip).map(Dht::new);
-        let lookup = dht.clone().map(|dht| spawn_lookup(&endpoint, &config, dht));
+        let lookup = dht.clone().and_then(|dht| add_lookup(&endpoint, &config, dht));
         let rendezvous = dht.zip(joiner).map(|(dht, joiner)| {
             let (network, key, role) = (&config.network, endpoint.secret_key(), config.role);
             let guide = Guide { endpoint: endpoint.clone(), book: book.clone(), joiner };
@@ -274,9 +274,9 @@ fn membership(
     Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
 }
 
-fn spawn_lookup(endpoint: &Endpoint, config: &NodeConfig, dht: Dht) -> AbortOnDropHandle<()> {
-    let (policy, private) = (config.announce_addrs, config.network.is_private());
-    AbortOnDropHandle::new(tokio::spawn(add_lookup_to(endpoint.clone(), dht, policy, private)))
+/// Adds what finds addresses in the DHT, and publishes ours.
+fn add_lookup(endpoint: &Endpoint, config: &NodeConfig, dht: Dht) -> Option<AbortOnDropHandle<()>> {
+    add_lookup_to(endpoint, dht, config.announce_addrs, config.network.is_private())
 }
 
 fn features(config: &NodeConfig) -> Vec<String> {

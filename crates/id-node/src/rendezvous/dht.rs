@@ -33,23 +33,23 @@ pub(crate) struct Dht(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     bootstrap: DhtBootstrap,
-    addrs: OnceCell<Vec<SocketAddrV4>>,
     client: OnceCell<AsyncDht>,
 }
 
 impl Dht {
     pub(crate) fn new(bootstrap: DhtBootstrap) -> Self {
-        Self(Arc::new(Inner { bootstrap, addrs: OnceCell::new(), client: OnceCell::new() }))
+        Self(Arc::new(Inner { bootstrap, client: OnceCell::new() }))
     }
 
-    /// Where the DHT is entered. If no name resolves, that is an error, and the next call tries again.
-    pub(super) async fn bootstrap_addrs(&self) -> Result<Vec<SocketAddrV4>, String> {
-        self.0.addrs.get_or_try_init(|| resolve(names(&self.0.bootstrap))).await.cloned()
-    }
-
-    async fn client(&self) -> Result<AsyncDht, String> {
-        let enter = || async { enter(&self.bootstrap_addrs().await?) };
+    /// The client. If no bootstrap name resolves, that is an error, and the next call tries again.
+    pub(super) async fn client(&self) -> Result<AsyncDht, String> {
+        let enter = || async { enter(&resolve(names(&self.0.bootstrap)).await?) };
         self.0.client.get_or_try_init(enter).await.cloned()
+    }
+
+    /// The client, if the DHT was entered already.
+    pub(super) fn entered(&self) -> Option<AsyncDht> {
+        self.0.client.get().cloned()
     }
 }
 
