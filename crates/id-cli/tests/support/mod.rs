@@ -23,6 +23,8 @@ pub(crate) fn isolate(command: &mut Command, home: &Path) {
     }
     command.env_remove("STATE_DIRECTORY").env_remove("CREDENTIALS_DIRECTORY");
     command.env("HOME", home).env("XDG_DATA_HOME", home.join("share"));
+    // The local network is nobody's business who tests.
+    command.env("ID_CLI_NO_MDNS", "true");
 }
 
 /// How a command ended.

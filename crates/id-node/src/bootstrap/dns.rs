@@ -240,3 +240,108 @@ fn shuffle<T>(items: &mut [T]) {
         items.swap(last, rand::random_range(0..=last));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use id_proto::{Invitation, iroh_base::SecretKey, limits::MAX_TICKET_PEERS};
+
+    use super::*;
+
+    fn id(seed: u8) -> PublicKey {
+        SecretKey::from_bytes(&[seed; 32]).public()
+    }
+
+    fn at(seed: u8, ports: std::ops::Range<u16>) -> EndpointAddr {
+        let addrs = ports.map(|port| TransportAddr::Ip(([192, 0, 2, seed], port).into()));
+        EndpointAddr::from_parts(id(seed), addrs)
+    }
+
+    fn ticket(
+        network: &Network,
+        peers: Vec<EndpointAddr>,
+        invitation: Option<Invitation>,
+    ) -> String {
+        Ticket { network_tag: network.tag(), peers, invitation }.to_string()
+    }
+
+    fn read(records: &[&str]) -> Found {
+        let mut found = Found::default();
+        records.iter().for_each(|record| found.read(record, &Network::public()));
+        found
+    }
+
+    fn record(strings: &[&[u8]]) -> TxtRecordData {
+        strings.iter().map(|string| string.to_vec().into_boxed_slice()).collect()
+    }
+
+    #[test]
+    fn record_names_peers_in_every_form() {
+        let ticket = ticket(&Network::public(), vec![at(3, 1..3), at(4, 1..2)], None);
+        let (first, second) = (id(1), id(2));
+        let list = format!("{first}, {second}@192.0.2.2:1,192.0.2.2:2,{ticket}");
+        let expected = [id(1).into(), at(2, 1..3), at(3, 1..3), at(4, 1..2)];
+        assert_eq!(read(&[&list]).peers, expected);
+    }
+
+    #[test]
+    fn strings_of_a_record_are_one_text() {
+        let long = ticket(&Network::public(), (0..16).map(|seed| at(seed, 1..5)).collect(), None);
+        assert!(long.len() > 2 * 255);
+        let strings: Vec<&[u8]> = long.as_bytes().chunks(255).collect();
+        let text = text(&record(&strings)).unwrap();
+        assert_eq!(read(&[&text]).peers.len(), MAX_TICKET_PEERS);
+    }
+
+    #[test]
+    fn somebody_elses_records_are_ignored() {
+        let list = format!("{},v=spf1", id(1));
+        let found = read(&["v=spf1 -all", "", &list, "idticketa", &id(2).to_string()]);
+        assert_eq!(found.peers, [id(2).into()]);
+        assert_eq!(
+            read(&["v=spf1 -all"]).summary(None),
+            "no peer of this network in 1 TXT records"
+        );
+    }
+
+    #[test]
+    fn record_that_is_no_text_or_too_long_is_ignored() {
+        assert_eq!(text(&record(&[b"\xff"])), None);
+        let string = [b'x'; 255];
+        let n_most = MAX_RECORD_LEN / string.len();
+        assert!(text(&record(&vec![&string[..]; n_most])).is_some());
+        assert_eq!(text(&record(&vec![&string[..]; n_most + 1])), None);
+    }
+
+    #[test]
+    fn ticket_of_another_network_leads_nowhere() {
+        let other = Network::derive("office", "blue").unwrap();
+        let found = read(&[&ticket(&other, vec![at(1, 1..2)], None)]);
+        assert_eq!(found.peers, []);
+        assert_eq!(found.foreign, Some(other.tag().to_string()));
+    }
+
+    #[test]
+    fn secret_in_a_ticket_is_noticed_and_not_kept() {
+        let invitation = Invitation { topic: "t".to_owned(), secret: "hunter2".to_owned() };
+        let found = read(&[&ticket(&Network::public(), vec![at(1, 1..2)], Some(invitation))]);
+        assert!(found.has_secret);
+        assert_eq!(found.peers, [at(1, 1..2)]);
+        assert!(!format!("{found:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn addresses_of_a_peer_are_few_and_can_be_dialled() {
+        let many: Vec<String> = (0..100).map(|port| format!("192.0.2.1:{port}")).collect();
+        let found = read(&[&format!("{}@0.0.0.0:1,224.0.0.1:1,{}", id(1), many.join(","))]);
+        assert_eq!(found.peers, [at(1, 1..1 + MAX_ADDRS as u16)]);
+    }
+
+    #[test]
+    fn shuffling_loses_nobody() {
+        let mut items: Vec<u32> = (0..100).collect();
+        shuffle(&mut items);
+        assert_ne!(items, (0..100).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+}

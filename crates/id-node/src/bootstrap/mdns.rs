@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn service_name_is_pinned() {
-        assert_eq!(service_name(Network::public().tag()), "id-PINNED");
+        assert_eq!(service_name(Network::public().tag()), "id-316384d01f67");
     }
 
     #[test]

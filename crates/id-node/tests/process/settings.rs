@@ -47,7 +47,7 @@ async fn everything_can_be_set_in_the_file() {
     let (_dir, config) = file(&format!(
         "data-dir = {home:?}\nephemeral = false\nname = \"n\"\ntopic = \"t\"\n\
          topic-secret = {SECRET:?}\nbootstrap = [{ticket:?}]\nno-gossip = false\nno-dht = true\n\
-         relay = \"disabled\"\nbind = \"127.0.0.1:0\"\nannounce-addrs = \"all\"\n\
+         no-mdns = true\nrelay = \"disabled\"\nbind = \"127.0.0.1:0\"\nannounce-addrs = \"all\"\n\
          announce-interval = 1\nlog-format = \"json\"\n",
         home = home.path(),
         ticket = first.ticket(),
@@ -62,6 +62,18 @@ async fn everything_can_be_set_in_the_file() {
     })
     .await;
     assert!(!second.events().is_empty());
+}
+
+#[tokio::test]
+async fn names_to_ask_the_dns_for_can_be_set_in_the_file() {
+    // Without gossip nobody is asked.
+    let set =
+        |name: &str| file(&format!("no-gossip = true\nbootstrap-dns = [\"a.test\", {name:?}]"));
+    let (_dir, config) = set("b.test");
+    ephemeral().args(["--config", config.to_str().unwrap()]).start().await;
+    let (_dir, config) = set("no name");
+    let ended = ephemeral().args(["--config", config.to_str().unwrap()]).run().await;
+    ended.assert_code(2).assert_one_line(&["--bootstrap-dns", "no name"]);
 }
 
 #[tokio::test]
@@ -189,7 +201,12 @@ async fn a_bad_value_gets_one_line_that_says_which() {
         node.run().await.assert_code(2).assert_one_line(mentions);
     }
     // What clap refuses takes a few lines more.
-    for args in [["--bind", "nowhere"], ["--relay", "ftp://x"], ["--announce-addrs", "some"]] {
+    for args in [
+        ["--bootstrap-dns", "not a name"],
+        ["--bind", "nowhere"],
+        ["--relay", "ftp://x"],
+        ["--announce-addrs", "some"],
+    ] {
         let node = id_node().arg("--ephemeral").args(args).run().await;
         assert!(node.assert_code(2).stderr.contains(args[0]), "{node}");
     }
