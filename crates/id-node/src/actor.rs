@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use id_client::{AskError, Client, Session};
+use id_client::{AskError, Client, FailKind, Session};
 use id_proto::{
-    PeersPage, SignedAnnouncement, UnverifiedAnnouncement,
+    PeersPage, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey},
 };
 use iroh::{Endpoint, Watcher, address_lookup::memory::MemoryLookup};
@@ -21,8 +21,8 @@ use crate::{
     clock::Clock,
     config::{AnnounceAddrs, Role},
     data_dir::DataDir,
-    membership::{Effect, Entry, Event, Membership, News, OwnFacts, View},
-    topic::{Rejoin, Topic},
+    membership::{Effect, Entry, Event, Membership, News, OwnFacts, SyncEnd, View},
+    topic::{Rejoin, Topic, rejoin},
 };
 
 /// How long a probe may take. Origin: protocol.md.
@@ -40,9 +40,6 @@ const VIEW_GAP: Duration = Duration::from_millis(100);
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
 /// When they are saved first. Origin: a joiner knows its network by then.
 const FIRST_SAVE: Duration = Duration::from_secs(5);
-/// Most peers that a lonely node tries to join through at once. Origin: HyParView's passive view.
-const MAX_JOIN: usize = 30;
-
 /// What the owner of a [`crate::Node`] asks of the actor.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -63,7 +60,7 @@ pub(crate) struct Told {
 #[derive(Debug)]
 enum Outcome {
     Probed { peer: PublicKey, answer: Option<UnverifiedAnnouncement> },
-    Synced { peer: PublicKey, complete: bool },
+    Synced { peer: PublicKey, end: SyncEnd },
 }
 
 pub(crate) struct Actor {
@@ -223,7 +220,7 @@ impl Running {
     fn on_ended(&mut self, ended: Result<Outcome, tokio::task::JoinError>) {
         match ended {
             Ok(Outcome::Probed { peer, answer }) => self.step(Event::Probed { peer, answer }),
-            Ok(Outcome::Synced { peer, complete }) => self.step(Event::Synced { peer, complete }),
+            Ok(Outcome::Synced { peer, end }) => self.step(Event::Synced { peer, end }),
             Err(error) => warn!(%error, "a task of the membership failed"),
         }
     }
@@ -243,6 +240,7 @@ impl Running {
             Effect::SyncFrom(peer) => {
                 self.tasks.spawn(sync(self.client.clone(), peer, self.told.clone()));
             }
+            Effect::Join(peer) => self.join(vec![peer]),
             Effect::Learned { entry, is_new } => self.learned(&entry, is_new),
             Effect::Forgotten { peer, reason } => {
                 let (reason, table_size) = (reason.as_str(), self.membership.table_size());
@@ -301,25 +299,34 @@ impl Running {
         self.view.send_replace(Arc::new(self.membership.view()));
     }
 
+    /// Tries the bootstrap peers through gossip, for they may speak nothing else, and asks the others
+    /// first: gossip's dial of a peer that isn't there would hold back the next one for half a minute.
     fn rejoin(&mut self, now: Duration) {
         self.rejoin.attempted(now, rand::random());
-        let view = self.view.borrow();
-        let known = view.entries.iter().map(|entry| entry.node_id());
-        let peers: Vec<_> = self.bootstrap.iter().copied().chain(known).take(MAX_JOIN).collect();
+        self.join(self.bootstrap.iter().copied().collect());
+        let entries = self.view.borrow().entries.clone();
+        for entry in rejoin::choose(&entries, &mut rand::rng()) {
+            self.tasks.spawn(probe(self.client.clone(), entry.announcement.endpoint_addr()));
+        }
+    }
+
+    fn join(&self, peers: Vec<PublicKey>) {
         if let Some(topic) = self.topic.as_ref().filter(|_| !peers.is_empty()) {
             topic.joiner().join_peers(peers);
         }
     }
 
-    /// Saves the peers, those that answered our own dial first, then the last heard.
+    /// Saves the peers, those that answered our own dial first, then the last heard; and behind them
+    /// those that were lost lately.
     fn save(&self) {
         let Some(dir) = self.data_dir.as_ref().filter(|_| self.role == Role::Member) else {
             return;
         };
         let mut entries = self.view.borrow().entries.clone();
         entries.sort_by_key(|entry| std::cmp::Reverse((entry.verified, entry.heard)));
-        let peers: Vec<SignedAnnouncement> =
-            entries.iter().map(|entry| entry.announcement.clone()).collect();
+        let peers =
+            entries.iter().map(|entry| &entry.announcement).chain(self.membership.lost()).cloned();
+        let peers: Vec<_> = peers.collect();
         // An isolated node's empty table must not erase the way back.
         if !peers.is_empty()
             && let Err(error) = dir.save_peers(&peers)
@@ -366,13 +373,24 @@ async fn probe(client: Client, addr: EndpointAddr) -> Outcome {
     Outcome::Probed { peer, answer }
 }
 
-/// Fetches a neighbour's table.
+/// Fetches a peer's table.
 async fn sync(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Outcome {
     let synced = fetch(client, peer, told).await;
     if let Err(error) = &synced {
         info!(peer = %peer.fmt_short(), %error, "a sync failed");
     }
-    Outcome::Synced { peer, complete: synced.is_ok() }
+    let end = synced.map_or_else(|error| end_of(error.kind), |()| SyncEnd::Complete);
+    Outcome::Synced { peer, end }
+}
+
+/// Whether the peer may have a table for us another time.
+fn end_of(failure: FailKind) -> SyncEnd {
+    match failure {
+        FailKind::Refused | FailKind::Unsupported | FailKind::NotMember | FailKind::Protocol => {
+            SyncEnd::NoSource
+        }
+        _ => SyncEnd::Failed,
+    }
 }
 
 async fn fetch(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Result<(), AskError> {

@@ -8,6 +8,7 @@ mod config;
 mod departed;
 mod event;
 mod gate;
+mod lost;
 mod moment;
 mod probes;
 mod schedule;
@@ -22,7 +23,7 @@ mod view;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 pub use config::MembershipConfig;
-pub use event::{Effect, Event, Now, RemovalReason};
+pub use event::{Effect, Event, Now, RemovalReason, SyncEnd};
 pub use gate::Refusal;
 use id_proto::{
     GossipMessage, Leave, PeerAnnouncement, PeerEntry, SignedAnnouncement, SignedLeave, Source,
@@ -38,6 +39,7 @@ pub use view::View;
 use self::{
     departed::{Departed, MAX_DEPARTED},
     gate::Gate,
+    lost::{Bond, Lost},
     probes::Probes,
     schedule::{Audience, Schedule},
     seq::Seq,
@@ -81,6 +83,7 @@ pub struct Membership {
     neighbours: BTreeSet<PublicKey>,
     probes: Probes,
     syncs: Syncs,
+    lost: Lost,
     schedule: Schedule,
     next_sweep: Duration,
     stats: Stats,
@@ -102,10 +105,11 @@ impl Membership {
     ) -> (Self, Vec<Effect>) {
         let mut effects = Vec::new();
         let mut seq = Seq::new(seq_floor);
+        let me = key.public();
         let interval = within_limits(config.announce_interval);
         let own = sign(&key, &config, &facts, interval, seq.next(now, &mut effects), now);
         let membership = Self {
-            me: key.public(),
+            me,
             key,
             facts,
             own,
@@ -115,6 +119,7 @@ impl Membership {
             neighbours: BTreeSet::new(),
             probes: Probes::new(config.max_probes),
             syncs: Syncs::new(config.sync_gap),
+            lost: Lost::new(me),
             schedule: Schedule::new(now),
             next_sweep: now.mono + config.sweep_interval(),
             stats: Stats::default(),
@@ -132,10 +137,10 @@ impl Membership {
         match event {
             Event::Gossip(bytes) => self.on_gossip(bytes, now, &mut effects),
             Event::Told { item, by } => self.on_told(item, by, now, &mut effects),
-            Event::Synced { peer, complete } => self.syncs.ended(peer, complete, self.table.len()),
+            Event::Synced { peer, end } => self.on_synced(peer, end, now),
             Event::Probed { peer, answer } => self.on_probed(peer, answer, now, &mut effects),
             Event::NeighbourUp(peer) => self.on_neighbour_up(peer, now),
-            Event::NeighbourDown(peer) => self.on_neighbour_down(peer),
+            Event::NeighbourDown(peer) => self.on_neighbour_down(peer, now),
             Event::Lagged => self.on_lagged(),
             Event::OwnChanged(facts) => self.on_own_changed(facts, now),
             Event::Tick => {}
@@ -151,13 +156,19 @@ impl Membership {
         if self.leaving {
             return sweep;
         }
-        let sync = self.syncs.due().filter(|_| !self.neighbours.is_empty());
-        sweep.min(self.schedule.next_due()).min(sync.unwrap_or(sweep))
+        let sync = self.syncs.due(&self.neighbours, &self.table).unwrap_or(sweep);
+        let ask_lost = self.lost.due().unwrap_or(sweep);
+        sweep.min(self.schedule.next_due()).min(sync).min(ask_lost)
     }
 
     /// How many peers the table holds.
     pub fn table_size(&self) -> usize {
         self.table.len()
+    }
+
+    /// Those who went without a goodbye within the last hour, and may come back.
+    pub fn lost(&self) -> impl Iterator<Item = &SignedAnnouncement> {
+        self.lost.iter().map(|entry| &entry.announcement)
     }
 
     /// How [`Membership::view`] differs from the last one that was taken.
@@ -198,10 +209,34 @@ impl Membership {
             // What the responder hasn't heard for a while doesn't get younger by being told.
             Ok(entry) => {
                 let size = self.table.len();
+                let author = entry.announcement.claimed().node_id;
+                let was_heard = self.hears(&author, now);
                 self.believe(entry.announcement, Source::Told(by), entry.age, now, effects);
                 self.syncs.told(by, self.table.len() > size);
+                if !was_heard && self.hears(&author, now) {
+                    self.pass_on(author, by, now, effects);
+                }
             }
             Err(error) => self.stats.count_refusal(Refusal::from(&error)),
+        }
+    }
+
+    fn on_synced(&mut self, peer: PublicKey, end: SyncEnd, now: Now) {
+        self.syncs.ended(peer, end, self.table.len(), now);
+        self.lost.told_all(&peer);
+    }
+
+    /// Whether there is news of the peer as often as it promised.
+    fn hears(&self, peer: &PublicKey, now: Now) -> bool {
+        self.table.get(peer).is_some_and(|entry| !entry.is_overdue(now.mono))
+    }
+
+    /// Tells our part of the network of an author that a part which we had lost has told us of.
+    fn pass_on(&mut self, author: PublicKey, by: PublicKey, now: Now, effects: &mut Vec<Effect>) {
+        if let Some(entry) = self.table.get(&author)
+            && self.lost.passes_on(&by, now.mono)
+        {
+            effects.push(Effect::Broadcast(GossipMessage::announce(&entry.announcement)));
         }
     }
 
@@ -218,6 +253,12 @@ impl Membership {
             Ok(Admitted { entry, is_new, evicted }) => {
                 self.stats.believed += 1;
                 self.changed = true;
+                if !entry.is_overdue(now.mono) {
+                    self.lost.found(&entry.node_id());
+                }
+                if is_new {
+                    self.syncs.announced(&entry.node_id());
+                }
                 if let Some(evicted) = evicted {
                     self.forget(&evicted, RemovalReason::Evicted, effects);
                 }
@@ -261,6 +302,7 @@ impl Membership {
     }
 
     fn on_left(&mut self, peer: PublicKey, seq: u64, now: Now, effects: &mut Vec<Effect>) {
+        self.lost.found(&peer);
         match self.remove(peer, RemovalReason::Left, effects) {
             Some(entry) => {
                 self.departed.remember(peer, seq, entry.announcement.lifetime(), now);
@@ -282,6 +324,11 @@ impl Membership {
             let claimed = answer.claimed();
             claimed.node_id == peer && claimed.network_tag == self.config.network_tag
         });
+        let is_back = self.lost.ended(&peer, answer.is_some(), now.mono);
+        // Whoever is alone asks all that it knows of, and any of them will do.
+        if answer.is_some() && (is_back || self.is_isolated()) && !self.neighbours.contains(&peer) {
+            effects.push(Effect::Join(peer));
+        }
         if let Some(answer) = answer {
             self.stats.probes_answered += 1;
             self.believe(answer, Source::Gossip, Duration::ZERO, now, effects);
@@ -303,6 +350,14 @@ impl Membership {
         if let Some(entry) = self.remove(peer, RemovalReason::ProbeFailed, effects) {
             let announcement = &entry.announcement;
             self.departed.remember(peer, announcement.seq, announcement.lifetime(), now);
+            self.lose(&entry, Bond::Heard, now);
+        }
+    }
+
+    /// Without gossip there is nothing that could be joined again.
+    fn lose(&mut self, entry: &Arc<Entry>, bond: Bond, now: Now) {
+        if self.config.gossip {
+            self.lost.lose(entry, bond, self.table.len() + 1, now.mono);
         }
     }
 
@@ -310,16 +365,22 @@ impl Membership {
         if self.neighbours.is_empty() {
             self.syncs.want();
         }
-        if !self.table.contains(&peer) {
+        let overdue = self.table.get(&peer).is_some_and(|entry| entry.is_overdue(now.mono));
+        let is_back = self.lost.neighbour_up(&peer, overdue, now.mono);
+        if is_back || !self.table.contains(&peer) {
             self.syncs.want_from(peer);
         }
         self.changed |= self.neighbours.insert(peer);
         self.schedule.on_neighbour_up(now);
     }
 
-    fn on_neighbour_down(&mut self, peer: PublicKey) {
+    fn on_neighbour_down(&mut self, peer: PublicKey, now: Now) {
         self.changed |= self.neighbours.remove(&peer);
         self.syncs.neighbour_down(&peer);
+        // It may only have other neighbours now; then it is heard again within its interval.
+        if let Some(entry) = self.table.get(&peer).cloned() {
+            self.lose(&entry, Bond::Neighbour, now);
+        }
     }
 
     fn on_lagged(&mut self) {
@@ -359,9 +420,12 @@ impl Membership {
         if self.schedule.is_due(now) {
             self.announce(now, effects);
         }
-        if let Some(peer) = self.syncs.start(&self.neighbours, now) {
+        if let Some(peer) = self.syncs.start(&self.neighbours, &self.table, now) {
             self.stats.syncs += 1;
             effects.push(Effect::SyncFrom(peer));
+        }
+        if let Some(addr) = self.lost.start(self.table.len() + 1, now) {
+            effects.push(Effect::Probe(addr));
         }
     }
 

@@ -1,51 +1,48 @@
 //! How nodes that know nobody find each other: they leave records on a board that all can read.
 //!
 //! The board is the mainline DHT; what a record is, where it is left and how it is encrypted is
-//! distributed-topic-tracker's format, so that peers of that crate and ours find each other. The loop
-//! is our own: it acts on the first record as it arrives, goes on looking while neighbours are few,
-//! and never waits for a slow board.
+//! distributed-topic-tracker's format, so that peers of that crate and ours find each other. The
+//! decisions are our own, in [`search`]: to act on the first record as it arrives, to go on looking
+//! while there are no neighbours, and later for a part of the network that we are cut off from. This
+//! file performs them, and never waits for a slow board.
 
+mod attempts;
 mod board;
 mod dht;
 mod lookup;
 mod record;
 mod schedule;
+mod search;
+#[cfg(test)]
+mod tests;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 pub(crate) use board::Board;
 pub(crate) use dht::Dht;
-use futures::{StreamExt, future::ready, stream};
+use futures::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, pending},
+    stream::{self, BoxStream, FuturesUnordered},
+};
 use id_proto::{
     Network,
     iroh_base::{PublicKey, SecretKey},
 };
 pub(crate) use lookup::add_to as add_lookup_to;
-use tokio::{
-    sync::watch,
-    time::{sleep_until, timeout},
-};
+use tokio::{sync::watch, time::sleep_until};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::info;
+use tracing::{debug, info, warn};
 
 use self::{
-    record::{Record, Records, Slot},
-    schedule::Schedule,
+    record::Records,
+    search::{Effect, Event, MAX_AUTHORS, MAX_NAMED, Search, Tone},
 };
 use crate::{bootstrap::Guide, clock::Clock, config::Role, membership::View};
 
-/// How long a look may take. Origin: distributed-topic-tracker's time-out of a get.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long leaving a record may take. Origin: distributed-topic-tracker's time-out of a put.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most records that are left in one slot. Origin: distributed-topic-tracker; a DHT node keeps one
-/// value of a key, so that more only push each other out.
-const MAX_RECORDS: usize = 5;
-/// Most peers that a node with neighbours joins of one look. Origin: distributed-topic-tracker.
-const MAX_MERGES: usize = 2;
-/// Most records that are read of one look. Origin: a guess, ten times [`MAX_RECORDS`]; whoever knows
-/// the topic can write as many as there are DHT nodes.
-const MAX_READ: usize = 50;
+/// Most peers that are being looked up at a time. Origin: those of one look; what is beyond has to
+/// wait for the next one.
+const MAX_LEADS: usize = MAX_AUTHORS + MAX_NAMED;
 
 /// The running search; ends when dropped.
 #[derive(Debug)]
@@ -55,31 +52,49 @@ pub(crate) struct Rendezvous {
 }
 
 /// What a search works with besides the board.
-pub(crate) struct Seeker<'a> {
+pub(crate) struct Seeker<'a, L> {
     pub(crate) network: &'a Network,
     pub(crate) key: &'a SecretKey,
     pub(crate) clock: Clock,
     pub(crate) role: Role,
     pub(crate) view: watch::Receiver<Arc<View>>,
-    pub(crate) guide: Guide,
+    pub(crate) guide: L,
+}
+
+/// Makes neighbours of those whose ids are known.
+pub(crate) trait Lead: Send + Sync + 'static {
+    /// Finds out where `peer` is, and makes it a neighbour. Takes seconds at most, and owes no news:
+    /// a peer that was reached is a neighbour in the next view.
+    fn lead_to(&self, peer: PublicKey) -> BoxFuture<'static, ()>;
+}
+
+impl Lead for Guide {
+    fn lead_to(&self, peer: PublicKey) -> BoxFuture<'static, ()> {
+        // One by one: a peer that isn't found mustn't hold up one that is.
+        Guide::lead_to(self.clone(), vec![peer]).boxed()
+    }
 }
 
 impl Rendezvous {
     /// Starts to leave records on `board` and to look for those of others. An observer leaves none.
-    pub(crate) fn spawn(board: impl Board, seeker: Seeker<'_>) -> Self {
+    pub(crate) fn spawn<L: Lead>(board: impl Board, mut seeker: Seeker<'_, L>) -> Self {
         let (state, states) = watch::channel("starting".to_owned());
-        let search = Search {
+        let records = Records::new(seeker.network, seeker.key);
+        let view = seeker.view.borrow_and_update().clone();
+        let now = seeker.clock.now().mono;
+        let seeking = Seeking {
+            search: Search::new(records.clone(), seeker.role, view, now, rand::random()),
             board,
-            records: Records::new(seeker.network, seeker.key),
-            me: seeker.key.public(),
-            role: seeker.role,
-            schedule: Schedule::new(seeker.clock.now().mono),
-            clock: seeker.clock,
-            view: seeker.view,
+            records,
             guide: seeker.guide,
+            clock: seeker.clock,
             state,
+            looking: stream::pending().boxed(),
+            leaving: None,
+            leading: FuturesUnordered::new(),
         };
-        Self { state: states, _searching: AbortOnDropHandle::new(tokio::spawn(search.run())) }
+        let running = tokio::spawn(seeking.run(seeker.view));
+        Self { state: states, _searching: AbortOnDropHandle::new(running) }
     }
 
     /// What the search last did, for people.
@@ -88,145 +103,93 @@ impl Rendezvous {
     }
 }
 
-struct Search<B> {
+/// A record that is being left.
+type Leaving = BoxFuture<'static, Result<(), String>>;
+
+/// A search and what it has under way.
+struct Seeking<B, L> {
+    search: Search,
     board: B,
     records: Records,
-    me: PublicKey,
-    role: Role,
+    guide: L,
     clock: Clock,
-    schedule: Schedule,
-    view: watch::Receiver<Arc<View>>,
-    guide: Guide,
     state: watch::Sender<String>,
+    looking: BoxStream<'static, Event>,
+    leaving: Option<Leaving>,
+    leading: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
-impl<B: Board> Search<B> {
+impl<B: Board, L: Lead> Seeking<B, L> {
     /// Runs until the node is gone.
-    async fn run(mut self) {
+    async fn run(mut self, mut view: watch::Receiver<Arc<View>>) {
         loop {
-            let due = tokio::time::Instant::from_std(self.clock.instant(self.schedule.next_due()));
-            tokio::select! {
-                () = sleep_until(due) => self.act().await,
-                changed = self.view.changed() => match changed {
-                    Ok(()) => self.observe(),
+            let due = self.clock.instant(self.search.next_due());
+            let event = tokio::select! {
+                changed = view.changed() => match changed {
+                    Ok(()) => Event::View(view.borrow_and_update().clone()),
                     Err(_) => return,
                 },
+                Some(event) = self.looking.next() => event,
+                left = left(&mut self.leaving) => Event::Left(left),
+                Some(()) = self.leading.next() => continue,
+                () = sleep_until(due.into()) => Event::Tick,
+            };
+            for effect in self.search.handle(event, self.clock.now()) {
+                self.perform(effect);
             }
         }
     }
 
-    fn observe(&mut self) {
-        let n_neighbours = self.view.borrow_and_update().neighbours.len();
-        self.schedule.observe(n_neighbours, self.clock.now().mono);
-    }
-
-    async fn act(&mut self) {
-        let now = self.clock.now();
-        let is_lonely = self.view.borrow().neighbours.is_empty();
-        let leaves = self.role == Role::Member && self.schedule.leave_is_due(now.mono);
-        let slot = self.records.slot(minute_of(now.unix));
-        // Who is alone has nothing to lose by leaving a record before knowing how many there are.
-        let (found, left) = match is_lonely && leaves {
-            true => {
-                let (found, left) = tokio::join!(self.look(&slot), self.leave(&slot));
-                (found, Some(left))
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Look { minute } => self.looking = self.look(minute),
+            Effect::StopLooking => self.looking = stream::pending().boxed(),
+            Effect::Leave { minute, neighbours } => {
+                self.leaving = Some(self.leave(minute, &neighbours));
             }
-            false => {
-                let found = self.look(&slot).await;
-                let has_room = leaves && found.n_current < MAX_RECORDS;
-                (found, if has_room { Some(self.leave(&slot).await) } else { None })
+            Effect::LeadTo(peer) if self.leading.len() < MAX_LEADS => {
+                self.leading.push(self.guide.lead_to(peer));
             }
-        };
-        self.report(&found, left.as_ref());
-        let now = self.clock.now();
-        self.schedule.looked(now.mono, found.authors.len(), rand::random());
-        if self.schedule.leave_is_due(now.mono) {
-            self.schedule.left(now, rand::random());
+            Effect::LeadTo(peer) => debug!(peer = %peer.fmt_short(), "too many peers to look up"),
+            Effect::Report { state, tone } => self.report(state, tone),
         }
     }
 
-    /// Reads the records of this minute and the one before, and joins through them as they come.
-    async fn look(&self, slot: &Slot) -> Found {
-        let before = self.records.slot(slot.minute().saturating_sub(1));
-        let current = self.board.look(slot).map(|value| (slot, value));
-        let previous = self.board.look(&before).map(|value| (&before, value));
-        let mut found = Found::default();
-        let look = stream::select(current, previous)
-            .take(MAX_READ)
-            .filter_map(|(from, value)| {
-                let record = self.records.open(from, &value);
-                let is_current = from.minute() == slot.minute();
-                ready(record.and_then(|record| self.on_record(&record, is_current, &mut found)))
-            })
-            .for_each_concurrent(MAX_READ, |peers| self.guide.clone().lead_to(peers));
-        let timed_out = timeout(LOOK_TIMEOUT, look).await.is_err();
-        Found { timed_out, ..found }
-    }
-
-    /// Whom to join because of a record.
-    fn on_record(
-        &self,
-        record: &Record,
-        is_current: bool,
-        found: &mut Found,
-    ) -> Option<Vec<PublicKey>> {
-        if record.author == self.me || !found.authors.insert(record.author) {
-            return None;
-        }
-        found.n_current += usize::from(is_current);
-        let peers = self.worth_joining(record, found.n_joined);
-        found.n_joined += peers.len();
-        Some(peers).filter(|peers| !peers.is_empty())
-    }
-
-    /// Whom of a record to join: everybody, while there is no neighbour; later only those whose
-    /// author our table lacks, for they are in a part of the network that we are cut off from.
-    fn worth_joining(&self, record: &Record, n_joined: usize) -> Vec<PublicKey> {
-        let view = self.view.borrow();
-        let others = record.peers().filter(|peer| *peer != self.me);
-        if view.neighbours.is_empty() {
-            return others.collect();
-        }
-        let is_ours = view.entries.binary_search_by_key(&record.author, |e| e.node_id()).is_ok();
-        let max = if is_ours { 0 } else { MAX_MERGES.saturating_sub(n_joined) };
-        others.filter(|peer| !view.neighbours.contains(peer)).take(max).collect()
-    }
-
-    async fn leave(&self, slot: &Slot) -> Result<(), String> {
-        let neighbours = self.view.borrow().neighbours.clone();
-        let Some(value) = self.records.seal(slot, &neighbours) else {
-            return Err("the record can't be made".to_owned());
+    /// The values of this minute and the one before, then the end, then nothing for ever.
+    fn look(&self, minute: u64) -> BoxStream<'static, Event> {
+        let of = |minute| {
+            let values = self.board.look(&self.records.slot(minute));
+            values.map(move |value| Event::Value { minute, value })
         };
-        let left = timeout(LEAVE_TIMEOUT, self.board.leave(slot, value)).await;
-        left.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        let values = stream::select(of(minute), of(minute.saturating_sub(1)));
+        values.chain(stream::iter([Event::LookEnded])).chain(stream::pending()).boxed()
     }
 
-    fn report(&self, found: &Found, left: Option<&Result<(), String>>) {
-        let left = match left {
-            None => String::new(),
-            Some(Ok(())) => ", left our own".to_owned(),
-            Some(Err(error)) => format!(", couldn't leave our own: {error}"),
-        };
-        let state = match found.authors.len() {
-            0 if found.timed_out => format!("the DHT doesn't answer{left}"),
-            0 => format!("found no record{left}"),
-            n => format!("found {n} records{left}"),
-        };
-        if self.state.send_replace(state.clone()) != state {
-            info!(event = "rendezvous", n_joined = found.n_joined, "{state}");
+    fn leave(&self, minute: u64, neighbours: &[PublicKey]) -> Leaving {
+        let slot = self.records.slot(minute);
+        match self.records.seal(&slot, neighbours) {
+            Some(value) => self.board.leave(&slot, value),
+            None => async { Err("the record can't be made".to_owned()) }.boxed(),
         }
+    }
+
+    fn report(&self, state: String, tone: Tone) {
+        match tone {
+            Tone::Ordinary => info!(event = "rendezvous", "{state}"),
+            Tone::Trouble => {
+                warn!(event = "rendezvous", "{state}; trying on, and peers may come other ways");
+            }
+        }
+        self.state.send_replace(state);
     }
 }
 
-/// What a look brought.
-#[derive(Debug, Default)]
-struct Found {
-    authors: BTreeSet<PublicKey>,
-    n_current: usize,
-    n_joined: usize,
-    timed_out: bool,
-}
-
-fn minute_of(unix: Duration) -> u64 {
-    unix.as_secs() / 60
+/// The end of what is being left, once. Never, if nothing is.
+async fn left(leaving: &mut Option<Leaving>) -> Result<(), String> {
+    let Some(under_way) = leaving else {
+        return pending().await;
+    };
+    let result = under_way.await;
+    *leaving = None;
+    result
 }

@@ -4,7 +4,7 @@
 //! whoever talks to it. So every message is measured before it is handed over, a task of our own
 //! does the talking, with a time-out for each word, and nothing ever waits for that task.
 
-mod rejoin;
+pub(crate) mod rejoin;
 
 use std::time::Duration;
 

@@ -10,16 +10,18 @@ use super::{Settings, args::LogFormat};
 pub(crate) fn install(settings: &Settings) {
     let by_flag = match settings.verbose {
         // The stack warns of every peer that goes, and of every question to a local network that
-        // isn't there; that is not the operator's trouble.
+        // isn't there; that is not the operator's trouble. mainline calls it an error, again and
+        // again, if no DHT answers: the rendezvous says so itself, once. The relay's transport calls
+        // it one when the endpoint closes as it was told to.
         0 => {
-            "warn,id_node=warn,distributed_topic_tracker=error,mainline=error,\
+            "warn,id_node=warn,distributed_topic_tracker=error,mainline=off,\
               iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off,\
               swarm_discovery=off,iroh_mdns_address_lookup=off"
         }
-        // The last one calls it an error when the endpoint closes as it was told to.
         1 => {
-            "warn,id_node=info,iroh=error,iroh_gossip=error,iroh::socket::transports::relay=off,\
-              swarm_discovery=off,iroh_mdns_address_lookup=off"
+            "warn,id_node=info,mainline=off,iroh=error,iroh_gossip=error,\
+              iroh::socket::transports::relay=off,swarm_discovery=off,\
+              iroh_mdns_address_lookup=off"
         }
         2 => "info,id_node=debug,id_client=debug",
         _ => "debug",

@@ -34,8 +34,8 @@ pub enum Event<'a> {
     Synced {
         /// With whom.
         peer: PublicKey,
-        /// Whether the whole table arrived.
-        complete: bool,
+        /// How.
+        end: SyncEnd,
     },
     /// A probe has ended.
     Probed {
@@ -58,6 +58,17 @@ pub enum Event<'a> {
     Leaving,
 }
 
+/// How a sync has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncEnd {
+    /// The whole table arrived.
+    Complete,
+    /// It didn't, or not all of it. It may the next time.
+    Failed,
+    /// The peer has no table for us: it runs another program, or another release.
+    NoSource,
+}
+
 /// What is to be done.
 #[derive(Debug, Clone)]
 pub enum Effect {
@@ -66,10 +77,12 @@ pub enum Effect {
     /// Dial the peer, ask who it is, and report by [`Event::Probed`], exactly once and within 10 s.
     /// A report that gets lost costs one of the slots for a minute.
     Probe(EndpointAddr),
-    /// Ask the neighbour for its table, and report by [`Event::Told`] and, exactly once and also if
-    /// the neighbour vanishes, by [`Event::Synced`]. Until then there is no other sync; a report that
+    /// Ask the peer for its table, and report by [`Event::Told`] and, exactly once and also if the
+    /// peer vanishes, by [`Event::Synced`]. Until then there is no other sync; a report that
     /// gets lost is given up after two minutes.
     SyncFrom(PublicKey),
+    /// Make the peer a gossip neighbour: it is alive, and gossip doesn't connect us.
+    Join(PublicKey),
     /// A peer is new, or there is news of it: its addresses can be dialled.
     Learned {
         /// What is now known of it.

@@ -1,14 +1,20 @@
-//! When to ask a neighbour for its table, and which one.
+//! When to ask a peer for its table, and which one.
+//!
+//! A neighbour, if one of them has a table: whoever runs another program in the same topic has none.
+//! Else somebody out of our own table, which gossip fills even then.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ops::Bound::{Excluded, Unbounded},
     time::Duration,
 };
 
 use id_proto::iroh_base::PublicKey;
 
-use super::event::Now;
+use super::{
+    event::{Now, SyncEnd},
+    table::Table,
+};
 
 /// A sync that hasn't reported for so long is given up, so that a lost report can't end all syncs.
 /// Origin: a guess; 65,536 entries take seconds.
@@ -21,6 +27,13 @@ const MAX_DOUBLINGS: u32 = 5;
 /// Origin: a guess; a page holds about 200 entries.
 const SMALL_TABLE: usize = 64;
 
+/// How long a neighbour without a table isn't asked again. Origin: it takes another release to have
+/// one; a node that is starting or stopping may seem so too.
+pub(super) const NO_SOURCE_FOR: Duration = Duration::from_secs(600);
+/// Most neighbours without a table that are remembered. Origin: several times HyParView's active
+/// view, of which a node may have that many one after another.
+const MAX_NO_SOURCES: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Syncs {
     /// Shortest time between two starts.
@@ -29,11 +42,15 @@ pub(super) struct Syncs {
     wanted: bool,
     /// New neighbours that the table lacks: they come from a part of the network that it lacks.
     strangers: BTreeSet<PublicKey>,
+    /// Who has no table for us, and until when that is believed.
+    no_sources: BTreeMap<PublicKey, Duration>,
     under_way: Option<(PublicKey, Duration)>,
     /// How many entries the sync that is under way has told so far, and whether one was new.
     n_told: usize,
     taught: bool,
-    last: Option<(PublicKey, Duration)>,
+    last: Option<PublicKey>,
+    /// When the gap to the next start began.
+    gap_since: Option<Duration>,
     failures_in_a_row: u32,
 }
 
@@ -43,10 +60,12 @@ impl Syncs {
             gap,
             wanted: false,
             strangers: BTreeSet::new(),
+            no_sources: BTreeMap::new(),
             under_way: None,
             n_told: 0,
             taught: false,
             last: None,
+            gap_since: None,
             failures_in_a_row: 0,
         }
     }
@@ -74,33 +93,58 @@ impl Syncs {
         }
     }
 
+    /// Notes that the peer announces itself as our nodes do: it has a table after all.
+    pub(super) fn announced(&mut self, peer: &PublicKey) {
+        self.no_sources.remove(peer);
+    }
+
     /// Notes the end of a sync. After a failure another neighbour may do better.
     ///
     /// A joiner's first neighbour may be as young as the joiner, so the others are asked as well,
     /// until one of them has nothing to tell that isn't in our table of `table_size`.
-    pub(super) fn ended(&mut self, peer: PublicKey, complete: bool, table_size: usize) {
+    pub(super) fn ended(&mut self, peer: PublicKey, end: SyncEnd, table_size: usize, now: Now) {
         if self.under_way.is_none_or(|(asked, _)| asked != peer) {
             return;
         }
         self.under_way = None;
-        if complete {
-            self.failures_in_a_row = 0;
-            if !self.taught && self.n_told >= table_size.max(SMALL_TABLE) {
-                self.strangers.clear();
+        match end {
+            SyncEnd::Complete => {
+                self.failures_in_a_row = 0;
+                if !self.taught && self.n_told >= table_size.max(SMALL_TABLE) {
+                    self.strangers.clear();
+                }
             }
-        } else {
-            self.failures_in_a_row += 1;
-            self.wanted = true;
+            SyncEnd::Failed => {
+                self.failures_in_a_row += 1;
+                self.wanted = true;
+            }
+            // It cost nothing, and will cost nothing again: the next one can be asked at once.
+            SyncEnd::NoSource => {
+                self.remember_no_source(peer, now);
+                self.gap_since = None;
+                self.wanted = true;
+            }
         }
     }
 
-    /// When the next sync may start, if one is wanted.
-    pub(super) fn due(&self) -> Option<Duration> {
-        if !self.wanted && self.strangers.is_empty() {
+    fn remember_no_source(&mut self, peer: PublicKey, now: Now) {
+        self.no_sources.retain(|_, until| now.mono < *until);
+        if self.no_sources.len() >= MAX_NO_SOURCES {
+            let first = self.no_sources.iter().min_by_key(|(_, until)| **until);
+            let first = first.map(|(peer, _)| *peer);
+            first.and_then(|first| self.no_sources.remove(&first));
+        }
+        self.no_sources.insert(peer, now.mono + NO_SOURCE_FOR);
+    }
+
+    /// When the next sync may start, if one is wanted and somebody can be asked.
+    pub(super) fn due(&self, neighbours: &BTreeSet<PublicKey>, table: &Table) -> Option<Duration> {
+        let is_wanted = self.wanted && self.has_source(neighbours, table);
+        if !is_wanted && !self.strangers.iter().any(|peer| self.is_source(peer)) {
             return None;
         }
         let free = self.under_way.map_or(Duration::ZERO, |(_, since)| since + LOST_AFTER);
-        let after_gap = self.last.map_or(Duration::ZERO, |(_, at)| at + self.current_gap());
+        let after_gap = self.gap_since.map_or(Duration::ZERO, |at| at + self.current_gap());
         Some(free.max(after_gap))
     }
 
@@ -108,31 +152,60 @@ impl Syncs {
     pub(super) fn start(
         &mut self,
         neighbours: &BTreeSet<PublicKey>,
+        table: &Table,
         now: Now,
     ) -> Option<PublicKey> {
-        if self.due().is_none_or(|due| now.mono < due) {
+        self.no_sources.retain(|_, until| now.mono < *until);
+        if self.due(neighbours, table).is_none_or(|due| now.mono < due) {
             return None;
         }
-        let stranger = self.strangers.pop_first();
-        let peer = stranger.or_else(|| self.next_neighbour(neighbours))?;
+        let stranger = self.strangers.iter().find(|peer| self.is_source(peer)).copied();
+        let peer = stranger
+            .or_else(|| self.next_neighbour(neighbours))
+            .or_else(|| self.next_known(neighbours, table))?;
+        self.strangers.remove(&peer);
         if self.under_way.is_some() {
             self.failures_in_a_row += 1;
         }
         self.wanted = false;
         (self.n_told, self.taught) = (0, false);
         self.under_way = Some((peer, now.mono));
-        self.last = Some((peer, now.mono));
+        self.last = Some(peer);
+        self.gap_since = Some(now.mono);
         Some(peer)
+    }
+
+    fn is_source(&self, peer: &PublicKey) -> bool {
+        !self.no_sources.contains_key(peer)
+    }
+
+    /// Whoever has no neighbour waits for one: the first that comes is asked in any case.
+    fn has_source(&self, neighbours: &BTreeSet<PublicKey>, table: &Table) -> bool {
+        let has_neighbour = neighbours.iter().any(|peer| self.is_source(peer));
+        let knows_another = || table.iter().any(|entry| self.is_source(&entry.node_id()));
+        has_neighbour || (!neighbours.is_empty() && knows_another())
     }
 
     /// Each sync takes the next neighbour, so that one bad neighbour costs one turn.
     fn next_neighbour(&self, neighbours: &BTreeSet<PublicKey>) -> Option<PublicKey> {
-        let after_last =
-            self.last.and_then(|(last, _)| neighbours.range((Excluded(last), Unbounded)).next());
-        after_last.or(neighbours.first()).copied()
+        let after_last = self.last.map_or(Unbounded, Excluded);
+        let later = neighbours.range((after_last, Unbounded));
+        later.chain(neighbours).find(|peer| self.is_source(peer)).copied()
+    }
+
+    /// Of those in the table the one that was heard last, if it isn't the one that we asked last.
+    fn next_known(&self, neighbours: &BTreeSet<PublicKey>, table: &Table) -> Option<PublicKey> {
+        let sources = table.iter().filter(|entry| self.is_source(&entry.node_id()));
+        let best = sources.max_by_key(|entry| (Some(entry.node_id()) != self.last, entry.heard));
+        best.filter(|_| !neighbours.is_empty()).map(|entry| entry.node_id())
     }
 
     fn current_gap(&self) -> Duration {
         self.gap * (1 << self.failures_in_a_row.min(MAX_DOUBLINGS))
+    }
+
+    #[cfg(test)]
+    pub(super) fn n_no_sources(&self) -> usize {
+        self.no_sources.len()
     }
 }

@@ -29,6 +29,20 @@ impl Entry {
         self.announcement.node_id
     }
 
+    /// Whether the peer should have been heard by now, though one message may have got lost.
+    pub fn is_overdue(&self, now: Duration) -> bool {
+        self.heard.age(now) > self.patience()
+    }
+
+    /// When the peer is overdue; `now`, if it is already.
+    pub fn overdue_at(&self, now: Duration) -> Duration {
+        now + self.patience().saturating_sub(self.heard.age(now))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.announcement.interval_secs.into()) * 3 / 2
+    }
+
     /// Whether nothing was heard for longer than the peer's own interval explains.
     pub fn is_stale(&self, now: Duration) -> bool {
         self.heard.age(now) > self.announcement.lifetime()

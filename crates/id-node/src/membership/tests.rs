@@ -4,6 +4,7 @@ mod expiry;
 mod fixture;
 mod gate;
 mod leave;
+mod lost;
 mod random;
 mod schedule;
 mod seq;
@@ -19,6 +20,7 @@ impl Membership {
         self.table.check_invariants();
         self.departed.check_invariants();
         self.probes.check_invariants();
+        self.lost.check_invariants();
         assert!(self.next_deadline() > now.mono, "what is due was not done");
         assert!(!self.table.contains(&self.me), "a node is no peer of its own");
     }

@@ -16,6 +16,7 @@ use mainline::SigningKey;
 use sha2::{Digest, Sha512};
 
 /// Makes and reads the records of one network.
+#[derive(Debug, Clone)]
 pub(super) struct Records {
     topic: TopicId,
     secret_hash: [u8; 32],
@@ -45,10 +46,6 @@ impl Record {
 }
 
 impl Slot {
-    pub(super) fn minute(&self) -> u64 {
-        self.minute
-    }
-
     /// The DHT's key; who knows the topic can write under it.
     pub(super) fn key(&self) -> &SigningKey {
         &self.key
@@ -69,6 +66,11 @@ impl Records {
         }
     }
 
+    /// Who leaves our own records.
+    pub(super) fn author(&self) -> PublicKey {
+        self.key.public()
+    }
+
     pub(super) fn slot(&self, minute: u64) -> Slot {
         let rotation = RotationHandle::default();
         Slot {
@@ -80,6 +82,11 @@ impl Records {
     }
 
     /// Our own record, ready to be left. `None` if it can't be encoded, which no input causes.
+    ///
+    /// It names no messages. Peers of distributed-topic-tracker join again through each record that
+    /// names messages of which they heard none lately, and here the last few messages are never the
+    /// same for longer than some seconds. Without any, they join through it as long as they have few
+    /// neighbours themselves.
     pub(super) fn seal(&self, slot: &Slot, neighbours: &[PublicKey]) -> Option<Vec<u8>> {
         let mut content = GossipRecordContent {
             active_peers: [[0; 32]; MAX_RECORD_PEERS],

@@ -12,12 +12,16 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// How often a node with neighbours looks whether there is a part of the network that it lacks.
 /// Origin: distributed-topic-tracker looks after 60 to 180 s; records live for two minutes.
 const MERGE_WAIT: Duration = Duration::from_secs(45);
+/// How many looks that find somebody are followed by another one soon. Origin: addresses are published
+/// within a few seconds of the record; whoever can't be reached then, or doesn't exist, can wait.
+const EAGER_LOOKS: u32 = 8;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Schedule {
     is_lonely: bool,
     wait: Duration,
+    eager_looks: u32,
     look_at: Duration,
     leave_at: Duration,
 }
@@ -25,7 +29,13 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Looks and leaves at once.
     pub(super) fn new(now: Duration) -> Self {
-        Self { is_lonely: true, wait: FIRST_WAIT, look_at: now, leave_at: now }
+        Self {
+            is_lonely: true,
+            wait: FIRST_WAIT,
+            eager_looks: EAGER_LOOKS,
+            look_at: now,
+            leave_at: now,
+        }
     }
 
     /// Notes how many neighbours there are: whoever loses the last one looks at once.
@@ -33,6 +43,7 @@ impl Schedule {
         let is_lonely = n_neighbours == 0;
         if is_lonely && !self.is_lonely {
             self.wait = FIRST_WAIT;
+            self.eager_looks = EAGER_LOOKS;
             self.look_at = now;
             self.leave_at = now;
         }
@@ -50,18 +61,24 @@ impl Schedule {
     /// Notes a look that found `n_records`. `spread` within 0..1 keeps nodes that start together out
     /// of step.
     pub(super) fn looked(&mut self, now: Duration, n_records: usize, spread: f64) {
-        let somebody_is_there = n_records > 0;
-        let wait = match (self.is_lonely, somebody_is_there) {
+        let is_eager = n_records > 0 && self.eager_looks > 0;
+        let wait = match (self.is_lonely, is_eager) {
             (false, _) => MERGE_WAIT,
             // Where they are may be known a moment later: addresses are published apart from records.
             (true, true) => FIRST_WAIT,
             (true, false) => self.wait,
         };
         self.look_at = now + wait.mul_f64(0.5 + spread.clamp(0.0, 1.0));
-        self.wait = match self.is_lonely && !somebody_is_there {
-            true => (self.wait * 3 / 2).min(LONGEST_WAIT),
-            false => FIRST_WAIT,
-        };
+        match (self.is_lonely, is_eager) {
+            (false, _) => self.wait = FIRST_WAIT,
+            (true, true) => self.eager_looks -= 1,
+            (true, false) => self.wait = (self.wait * 3 / 2).min(LONGEST_WAIT),
+        }
+    }
+
+    /// Notes that a record couldn't be left: the board may be there again at the next look.
+    pub(super) fn leaving_failed(&mut self, now: Duration) {
+        self.leave_at = self.look_at.max(now + self.wait);
     }
 
     /// Notes that a record was left, or that there was no room: the next chance is the next minute,
@@ -105,6 +122,29 @@ mod tests {
         }
         schedule.looked(secs(10), 1, 0.5);
         assert_eq!(schedule.look_at, secs(11));
+    }
+
+    #[test]
+    fn records_of_peers_that_are_never_reached_dont_keep_a_lonely_node_busy() {
+        let mut schedule = Schedule::new(secs(0));
+        let (mut now, mut n_looks) = (secs(0), 0);
+        while now < secs(600) {
+            schedule.looked(now, 50, 0.5);
+            now = schedule.look_at;
+            n_looks += 1;
+        }
+        assert!((40..60).contains(&n_looks), "{n_looks} looks in ten minutes");
+    }
+
+    #[test]
+    fn after_a_failure_a_record_is_left_at_a_later_look_and_not_at_once() {
+        let mut schedule = Schedule::new(secs(0));
+        schedule.left(Now { mono: secs(0), unix: secs(0) }, 0.5);
+        schedule.leaving_failed(secs(0));
+        assert_eq!(schedule.leave_at, secs(1));
+        schedule.looked(secs(0), 0, 0.5);
+        schedule.leaving_failed(secs(0));
+        assert!(schedule.leave_at >= schedule.look_at && schedule.leave_at < secs(5));
     }
 
     #[test]

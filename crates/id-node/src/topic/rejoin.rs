@@ -1,11 +1,24 @@
-//! When to try again to find neighbours: at once, then ever more rarely, while there are none.
+//! When to try again to find neighbours, and through whom: at once, then ever more rarely, while
+//! there are none.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use rand::{Rng, seq::IteratorRandom};
+
+use crate::membership::Entry;
 
 /// The first wait. Origin: a node that is started a moment before its bootstrap node.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest wait. Origin: a default announce interval.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait. Origin: with the longest spread, a default announce interval.
+const LONGEST: Duration = Duration::from_secs(20);
+/// Most peers that are asked at once whether they are there. Origin: one in two may be dead, and one
+/// that lives is enough.
+const MAX_ASKED: usize = 16;
+
+/// Whom to ask this time; each time others, so that nobody's turn never comes.
+pub(crate) fn choose(known: &[Arc<Entry>], rng: &mut impl Rng) -> Vec<Arc<Entry>> {
+    known.iter().cloned().sample(rng, MAX_ASKED)
+}
 
 /// Back-off while there is no neighbour. Time is an argument.
 #[derive(Debug)]
@@ -56,7 +69,7 @@ mod tests {
             rejoin.attempted(now, 0.5);
             waits.push((rejoin.due().unwrap() - now).as_secs());
         }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(waits, [1, 2, 4, 8, 16, 20, 20, 20]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use id_proto::{
 
 use crate::membership::{
     Effect, Entry, Event, Membership, MembershipConfig, Now, OwnFacts, Refusal, RemovalReason,
+    SyncEnd,
 };
 
 /// Unix time at the zero of the node's own clock.
@@ -148,7 +149,7 @@ impl World {
         let neighbour = world.neighbour();
         world.tick();
         world.handle(Event::NeighbourUp(neighbour));
-        world.handle(Event::Synced { peer: neighbour, complete: true });
+        world.handle(Event::Synced { peer: neighbour, end: SyncEnd::Complete });
         world
     }
 

@@ -6,7 +6,7 @@ use id_proto::{GossipMessage, SignedAnnouncement};
 use proptest::prelude::*;
 
 use super::fixture::{Peer, World, facts, forgotten, millis, unverified};
-use crate::membership::{Effect, Event, OwnFacts, RemovalReason};
+use crate::membership::{Effect, Event, OwnFacts, RemovalReason, SyncEnd};
 
 const N_PEERS: usize = 8;
 
@@ -20,7 +20,7 @@ enum Action {
     Told { peer: usize, age_millis: u64 },
     NeighbourUp(usize),
     NeighbourDown(usize),
-    Synced { peer: usize, complete: bool },
+    Synced { peer: usize, end: SyncEnd },
     ProbeAnswered { peer: usize, with_news: bool },
     ProbeFailed(usize),
     Lagged,
@@ -41,8 +41,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (peer.clone(), age).prop_map(|(peer, age_millis)| Action::Told { peer, age_millis }),
         2 => peer.clone().prop_map(Action::NeighbourUp),
         1 => peer.clone().prop_map(Action::NeighbourDown),
-        2 => (peer.clone(), any::<bool>())
-            .prop_map(|(peer, complete)| Action::Synced { peer, complete }),
+        2 => (peer.clone(), sync_end()).prop_map(|(peer, end)| Action::Synced { peer, end }),
         2 => (peer.clone(), any::<bool>())
             .prop_map(|(peer, with_news)| Action::ProbeAnswered { peer, with_news }),
         1 => peer.prop_map(Action::ProbeFailed),
@@ -51,6 +50,10 @@ fn action() -> impl Strategy<Value = Action> {
         1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Action::Noise),
         1 => (-400_i32..400).prop_map(|seconds| Action::ClockStep { seconds }),
     ]
+}
+
+fn sync_end() -> impl Strategy<Value = SyncEnd> {
+    prop_oneof![Just(SyncEnd::Complete), Just(SyncEnd::Failed), Just(SyncEnd::NoSource)]
 }
 
 /// A node with little room, and peers that do as the actions say.
@@ -120,9 +123,7 @@ impl Play {
         let event = match action {
             Action::NeighbourUp(peer) => Event::NeighbourUp(id(peer)),
             Action::NeighbourDown(peer) => Event::NeighbourDown(id(peer)),
-            Action::Synced { peer, complete } => {
-                Event::Synced { peer: id(peer), complete: *complete }
-            }
+            Action::Synced { peer, end } => Event::Synced { peer: id(peer), end: *end },
             Action::ProbeFailed(peer) => Event::Probed { peer: id(peer), answer: None },
             Action::Lagged => Event::Lagged,
             Action::OwnChanged { blob_count } => {

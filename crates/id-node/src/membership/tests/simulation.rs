@@ -1,7 +1,7 @@
 //! Many memberships, joined by a simulated network, in virtual time.
 //!
-//! The gossip is cruder than the real one: each message reaches each node that has a neighbour after
-//! a random delay, or is lost on the way to that node. Syncs and probes run over connections, which
+//! The gossip is cruder than the real one: each message reaches each node to which neighbours lead
+//! after a random delay, or is lost on the way to that node. Syncs and probes run over connections, which
 //! repeat what is lost: they fail only if the other end is dead or out of reach. Every node's clock
 //! starts with the node, and is wrong by up to two minutes.
 
@@ -16,7 +16,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::fixture::{config, facts, millis, secret, secs};
 use crate::membership::{
-    Effect, Event, Membership, MembershipConfig, Now, Refusal, RemovalReason, View,
+    Effect, Event, Membership, MembershipConfig, Now, Refusal, RemovalReason, SyncEnd, View,
 };
 
 const STALE: Duration = secs(120);
@@ -71,6 +71,7 @@ struct Simulation {
     now: Duration,
     under_way: BTreeMap<(Duration, u64), (Id, Arrival)>,
     n_sent: u64,
+    n_probes: u64,
     nodes: Vec<Node>,
 }
 
@@ -83,6 +84,7 @@ impl Simulation {
             now: secs(0),
             under_way: BTreeMap::new(),
             n_sent: 0,
+            n_probes: 0,
             nodes: Vec::new(),
         }
     }
@@ -115,6 +117,11 @@ impl Simulation {
 
     /// A node is born, and finds its first neighbours.
     fn join(&mut self) -> Id {
+        self.join_group(0)
+    }
+
+    /// The same, in a part of a cut network.
+    fn join_group(&mut self, group: usize) -> Id {
         let mut config = config();
         (self.configure)(&mut config);
         let id = self.nodes.len();
@@ -126,7 +133,7 @@ impl Simulation {
             born: self.now,
             clock_error,
             alive: true,
-            group: 0,
+            group,
             neighbours: BTreeSet::new(),
             ticks_at: Duration::MAX,
             heard: BTreeMap::new(),
@@ -152,10 +159,23 @@ impl Simulation {
         candidates.retain(|other| !self.nodes[id].neighbours.contains(other));
         while self.nodes[id].neighbours.len() < N_NEIGHBOURS && !candidates.is_empty() {
             let other = candidates.swap_remove(self.rng.random_range(0..candidates.len()));
-            self.nodes[id].neighbours.insert(other);
+            self.link(id, other);
+        }
+    }
+
+    /// Makes neighbours of two nodes, if they can reach each other.
+    fn link(&mut self, id: Id, other: Id) {
+        if self.reachable(id, other) && self.nodes[id].neighbours.insert(other) {
             self.nodes[other].neighbours.insert(id);
             self.send(id, Arrival::NeighbourUp(other));
             self.send(other, Arrival::NeighbourUp(id));
+        }
+    }
+
+    /// Ends a cut, and lets nobody look for neighbours: those that they have will do, to gossip.
+    fn heal(&mut self) {
+        for node in &mut self.nodes {
+            node.group = 0;
         }
     }
 
@@ -221,11 +241,11 @@ impl Simulation {
             Arrival::NeighbourDown(peer) => self.step(to, Event::NeighbourDown(self.key(peer))),
             Arrival::Table { of, table } => {
                 let by = self.key(of);
-                let complete = table.is_some();
+                let end = if table.is_some() { SyncEnd::Complete } else { SyncEnd::Failed };
                 for item in table.into_iter().flatten() {
                     self.step(to, Event::Told { item: &item, by });
                 }
-                self.step(to, Event::Synced { peer: by, complete });
+                self.step(to, Event::Synced { peer: by, end });
             }
             Arrival::Probed { peer, answer } => {
                 self.step(to, Event::Probed { peer: self.key(peer), answer });
@@ -262,6 +282,7 @@ impl Simulation {
         match effect {
             Effect::Broadcast(bytes) => self.broadcast(id, bytes.into()),
             Effect::Probe(addr) => {
+                self.n_probes += 1;
                 let peer = self.id(&addr.id);
                 if self.reachable(id, peer) {
                     let own = self.nodes[peer].membership.own.bytes().to_vec();
@@ -280,6 +301,7 @@ impl Simulation {
                     self.reachable(id, of).then(|| encode(self.nodes[of].membership.view()));
                 self.send(id, Arrival::Table { of, table });
             }
+            Effect::Join(key) => self.link(id, self.id(&key)),
             Effect::Learned { entry, .. } if by_gossip => {
                 self.nodes[id].heard.insert(entry.node_id(), self.now);
             }
@@ -292,14 +314,25 @@ impl Simulation {
     }
 
     fn broadcast(&mut self, from: Id, bytes: Arc<[u8]>) {
-        if self.nodes[from].neighbours.is_empty() {
-            return;
-        }
-        for to in self.others(from) {
+        for to in self.part_of(from) {
             if !self.rng.random_bool(self.loss) {
                 self.send(to, Arrival::Gossip(bytes.clone()));
             }
         }
+    }
+
+    /// Whom gossip connects with a node, itself left out.
+    fn part_of(&self, id: Id) -> BTreeSet<Id> {
+        let (mut part, mut next) = (BTreeSet::from([id]), vec![id]);
+        while let Some(node) = next.pop() {
+            let reached = self.nodes[node].neighbours.iter().copied();
+            let new: Vec<_> =
+                reached.filter(|n| self.reachable(id, *n) && !part.contains(n)).collect();
+            part.extend(&new);
+            next.extend(new);
+        }
+        part.remove(&id);
+        part
     }
 
     fn alive(&self) -> impl Iterator<Item = (Id, &Node)> {
@@ -454,19 +487,67 @@ fn two_parts_that_forgot_each_other_agree_again_soon_after_one_link() {
     simulation.partition(|id| id / 6);
     simulation.run_for(secs(300));
     assert!(simulation.nodes.iter().all(|node| node.membership.table_size() == 5));
-    for node in &mut simulation.nodes {
-        node.group = 0;
-    }
-    for (id, other) in [(0, 6), (6, 0)] {
-        simulation.nodes[id].neighbours.insert(other);
-        simulation.send(id, Arrival::NeighbourUp(other));
-    }
+    simulation.heal();
+    simulation.link(0, 6);
     simulation.run_for(SLOWEST * 3);
     // The two ends of the link know everybody, from each other's tables.
     assert_eq!(simulation.nodes[0].membership.table_size(), 11);
     assert_eq!(simulation.nodes[6].membership.table_size(), 11);
     // The others hear everybody within an interval.
     simulation.time_to_agreement(secs(31));
+}
+
+/// How long the parts of a cut network need to agree after it is whole again, with nothing to bring
+/// them together but what their nodes remember. A newcomer in each part shows that they do.
+fn reunion(seed: u64, n: usize, group_of: impl Fn(Id) -> usize, cut: Duration) -> Duration {
+    let mut simulation = Simulation::settled(seed, n);
+    simulation.run_for(secs(30));
+    simulation.partition(&group_of);
+    simulation.run_for(cut / 2);
+    for group in [group_of(0), group_of(n - 1)] {
+        let newcomer = simulation.join_group(group);
+        assert!(simulation.nodes[newcomer].membership.table_size() == 0);
+    }
+    simulation.run_for(cut / 2);
+    simulation.heal();
+    simulation.time_to_agreement(secs(120))
+}
+
+#[test]
+fn two_halves_find_each_other_within_half_a_minute_after_a_cut() {
+    for (n, cut) in [(6, secs(60)), (6, secs(600)), (20, secs(60)), (20, secs(600))] {
+        let mut took: Vec<_> =
+            (20..25).map(|seed| reunion(seed, n, |id| id * 2 / n, cut)).collect();
+        took.sort();
+        assert!(took[2] <= secs(30), "{n} nodes, {cut:?}: {took:?}");
+        assert!(took[4] <= secs(60), "{n} nodes, {cut:?}: {took:?}");
+    }
+}
+
+#[test]
+fn two_of_twenty_find_the_others_after_a_cut() {
+    let mut took: Vec<_> =
+        (30..35).map(|seed| reunion(seed, 20, |id| id / 18, secs(120))).collect();
+    took.sort();
+    assert!(took[2] <= secs(30) && took[4] <= secs(60), "{took:?}");
+}
+
+#[test]
+fn the_search_for_a_dead_node_costs_the_network_a_few_dials_a_minute() {
+    for n in [6, 40] {
+        let mut simulation = Simulation::settled(40, n);
+        simulation.kill(n / 2);
+        simulation.run_for(secs(300));
+        let before = simulation.n_probes;
+        simulation.run_for(secs(600));
+        let per_minute = (simulation.n_probes - before) / 10;
+        assert!(per_minute <= 8, "{per_minute} dials a minute in a network of {n}");
+        // An hour after it was lost, nobody looks for it any more.
+        simulation.run_for(secs(3600));
+        let before = simulation.n_probes;
+        simulation.run_for(secs(600));
+        assert_eq!(simulation.n_probes, before);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use id_proto::iroh_base::PublicKey;
 
 use super::fixture::{Peer, World, asked_for_table, effects_of, millis, secret, secs};
-use crate::membership::Event;
+use crate::membership::{Event, SyncEnd};
 
 fn id(seed: u16) -> PublicKey {
     secret(seed).public()
@@ -24,7 +24,7 @@ fn with_neighbours(seeds: std::ops::Range<u16>) -> World {
         world.meet(&mut Peer::new(seed));
         world.handle(Event::NeighbourUp(id(seed)));
     }
-    world.handle(Event::Synced { peer: id(seeds.start), complete: true });
+    world.handle(Event::Synced { peer: id(seeds.start), end: SyncEnd::Complete });
     assert!(asked_for_table(&effects_of(world.run_for(secs(10)))).is_empty());
     world
 }
@@ -49,7 +49,7 @@ fn joiner_with_table_of(n: u16) -> (World, Vec<PublicKey>) {
         world.hear(announcement);
         world.told(announcement, secs(0));
     }
-    world.handle(Event::Synced { peer: first, complete: true });
+    world.handle(Event::Synced { peer: first, end: SyncEnd::Complete });
     asked.extend(asked_for_table(&effects_of(world.run_for(secs(10)))));
     (world, asked)
 }
@@ -101,7 +101,7 @@ fn there_is_one_sync_at_a_time_and_a_gap_between_two() {
     let first = asked_for_table(&world.handle(Event::Lagged))[0];
     world.advance(millis(300));
     assert!(asked_for_table(&world.handle(Event::Lagged)).is_empty());
-    let effects = world.handle(Event::Synced { peer: first, complete: true });
+    let effects = world.handle(Event::Synced { peer: first, end: SyncEnd::Complete });
     assert!(asked_for_table(&effects).is_empty(), "too soon");
     assert_eq!(world.node.next_deadline(), world.now.mono + millis(700));
     world.advance(millis(699));
@@ -118,7 +118,7 @@ fn after_a_failure_the_next_neighbour_is_asked() {
     let mut world = with_neighbours(1..4);
     let mut asked = asked_for_table(&world.handle(Event::Lagged));
     for turn in 0..3 {
-        let effects = world.handle(Event::Synced { peer: asked[turn], complete: false });
+        let effects = world.handle(Event::Synced { peer: asked[turn], end: SyncEnd::Failed });
         assert!(asked_for_table(&effects).is_empty(), "the gap holds after a failure, too");
         asked.extend(asked_for_table(&effects_of(world.run_for(secs(1 << (turn + 1))))));
     }
@@ -133,14 +133,14 @@ fn a_neighbour_that_always_fails_is_asked_ever_more_rarely() {
     world.tick();
     let mut asked = asked_for_table(&world.handle(Event::NeighbourUp(id(1)))).len();
     for _ in 0..3600 {
-        world.handle(Event::Synced { peer: id(1), complete: false });
+        world.handle(Event::Synced { peer: id(1), end: SyncEnd::Failed });
         asked += asked_for_table(&effects_of(world.run_for(secs(1)))).len();
     }
     assert!((100..130).contains(&asked), "{asked} times in an hour");
     // A new neighbour gets its chance as soon as the shortest gap is over.
     world.handle(Event::NeighbourUp(id(2)));
     assert!(asked_for_table(&effects_of(world.run_for(secs(2)))).len() <= 1);
-    assert_eq!(world.node.syncs.due(), None);
+    assert_eq!(world.node.syncs.due(&world.node.neighbours, &world.node.table), None);
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn a_report_of_somebody_who_wasnt_asked_is_ignored() {
     let mut world = with_neighbours(1..3);
     let asked = asked_for_table(&world.handle(Event::Lagged))[0];
     let other = if asked == id(1) { id(2) } else { id(1) };
-    world.handle(Event::Synced { peer: other, complete: false });
-    world.handle(Event::Synced { peer: asked, complete: true });
+    world.handle(Event::Synced { peer: other, end: SyncEnd::Failed });
+    world.handle(Event::Synced { peer: asked, end: SyncEnd::Complete });
     assert!(asked_for_table(&effects_of(world.run_for(secs(60)))).is_empty());
 }
 
@@ -162,8 +162,8 @@ fn a_neighbour_that_vanishes_without_a_report_doesnt_block_others_for_ever() {
     let other = if asked == id(1) { id(2) } else { id(1) };
     assert_eq!(asked_for_table(&effects_of(world.run_for(secs(121)))), [other]);
     // The late report changes nothing.
-    world.handle(Event::Synced { peer: asked, complete: false });
-    world.handle(Event::Synced { peer: other, complete: true });
+    world.handle(Event::Synced { peer: asked, end: SyncEnd::Failed });
+    world.handle(Event::Synced { peer: other, end: SyncEnd::Complete });
     assert!(asked_for_table(&effects_of(world.run_for(secs(300)))).is_empty());
 }
 
@@ -173,7 +173,7 @@ fn a_stranger_that_went_before_its_turn_is_not_asked() {
     world.handle(Event::Lagged);
     world.handle(Event::NeighbourUp(id(9)));
     world.handle(Event::NeighbourDown(id(9)));
-    world.handle(Event::Synced { peer: id(1), complete: true });
+    world.handle(Event::Synced { peer: id(1), end: SyncEnd::Complete });
     assert!(asked_for_table(&effects_of(world.run_for(secs(60)))).is_empty());
 }
 
@@ -184,4 +184,80 @@ fn an_isolated_node_waits_for_a_neighbour_without_turning() {
     let done = world.run_for(secs(600));
     assert!(asked_for_table(&effects_of(done)).is_empty());
     assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(1)))), [id(1)]);
+}
+
+/// A node whose only neighbour, which it has asked, has no table.
+fn beside_a_stock_peer() -> World {
+    let mut world = World::new();
+    world.tick();
+    let stock = world.neighbour();
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(stock))), [stock]);
+    let effects = world.handle(Event::Synced { peer: stock, end: SyncEnd::NoSource });
+    assert!(asked_for_table(&effects).is_empty(), "there is nobody else");
+    world
+}
+
+#[test]
+fn a_neighbour_without_a_table_is_not_asked_again_for_a_good_while() {
+    let mut world = beside_a_stock_peer();
+    let neighbour = world.neighbour();
+    world.handle(Event::Lagged);
+    world.handle(Event::NeighbourDown(neighbour));
+    world.handle(Event::NeighbourUp(neighbour));
+    assert!(asked_for_table(&effects_of(world.run_for(secs(500)))).is_empty());
+    assert_eq!(asked_for_table(&effects_of(world.run_for(secs(200)))), [neighbour]);
+}
+
+#[test]
+fn after_a_neighbour_without_a_table_the_next_one_is_asked_at_once() {
+    let mut world = World::new();
+    world.tick();
+    let stock = world.neighbour();
+    world.handle(Event::NeighbourUp(stock));
+    world.handle(Event::NeighbourUp(id(1)));
+    world.advance(millis(1));
+    let effects = world.handle(Event::Synced { peer: stock, end: SyncEnd::NoSource });
+    assert_eq!(asked_for_table(&effects), [id(1)]);
+    // The failure of the next one is the first, and costs a gap like the first.
+    world.handle(Event::Synced { peer: id(1), end: SyncEnd::Failed });
+    assert_eq!(asked_for_table(&effects_of(world.run_for(secs(2)))), [id(1)]);
+}
+
+#[test]
+fn if_no_neighbour_has_a_table_the_author_of_what_is_heard_is_asked() {
+    let mut world = beside_a_stock_peer();
+    world.advance(millis(1));
+    let announcement = Peer::new(1).announce(world.now);
+    assert_eq!(asked_for_table(&world.hear(&announcement)), [id(1)]);
+    // One that can't be reached isn't the only one that is tried.
+    let announcement = Peer::new(2).announce(world.now);
+    world.hear(&announcement);
+    world.handle(Event::Synced { peer: id(1), end: SyncEnd::Failed });
+    assert_eq!(asked_for_table(&effects_of(world.run_for(secs(2)))), [id(2)]);
+    world.handle(Event::Synced { peer: id(2), end: SyncEnd::Complete });
+    assert!(asked_for_table(&effects_of(world.run_for(secs(100)))).is_empty());
+}
+
+#[test]
+fn a_neighbour_that_announces_itself_has_a_table_after_all() {
+    let mut world = World::new();
+    world.tick();
+    let mut peer = Peer::new(1);
+    world.handle(Event::NeighbourUp(peer.id()));
+    world.handle(Event::Synced { peer: peer.id(), end: SyncEnd::NoSource });
+    world.advance(millis(1));
+    let announcement = peer.announce(world.now);
+    assert_eq!(asked_for_table(&world.hear(&announcement)), [peer.id()]);
+}
+
+#[test]
+fn strangers_without_tables_are_remembered_within_bounds() {
+    let mut world = with_neighbours(1..2);
+    for seed in 100..200 {
+        world.handle(Event::NeighbourUp(id(seed)));
+        world.run_for(secs(1));
+        world.handle(Event::Synced { peer: id(seed), end: SyncEnd::NoSource });
+        world.handle(Event::NeighbourDown(id(seed)));
+    }
+    assert!(world.node.syncs.n_no_sources() <= 32);
 }
