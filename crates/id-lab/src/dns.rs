@@ -44,13 +44,17 @@ impl Dns {
         let zone = Zone::new(&self.txt);
         let socket = UdpSocket::bind(self.bind).await.context("can't listen")?;
         println!("ready");
-        let mut buffer = [0; MAX_QUERY];
-        loop {
-            let (len, from) = socket.recv_from(&mut buffer).await?;
-            if let Some(answer) = zone.answer(&buffer[..len]) {
-                // Whoever has gone meanwhile is no reason to end.
-                let _ = socket.send_to(&answer, from).await;
-            }
+        serve(&socket, &zone).await
+    }
+}
+
+async fn serve(socket: &UdpSocket, zone: &Zone) -> Result<()> {
+    let mut buffer = [0; MAX_QUERY];
+    loop {
+        let (len, from) = socket.recv_from(&mut buffer).await?;
+        if let Some(answer) = zone.answer(&buffer[..len]) {
+            // Whoever has gone meanwhile is no reason to end.
+            let _ = socket.send_to(&answer, from).await;
         }
     }
 }
@@ -125,12 +129,19 @@ mod tests {
         Zone::new(&records.iter().map(owned).collect::<Vec<_>>())
     }
 
-    fn ask(zone: &Zone, name: &str, kind: TYPE) -> (RCODE, bool, Vec<String>) {
+    fn query(name: &str, kind: TYPE) -> Vec<u8> {
         let mut query = Packet::new_query(7);
         let name = Name::new(name).unwrap();
         query.questions.push(Question::new(name, kind.into(), QCLASS::CLASS(CLASS::IN), false));
-        let bytes = zone.answer(&query.build_bytes_vec().unwrap()).unwrap();
-        let reply = Packet::parse(&bytes).unwrap();
+        query.build_bytes_vec().unwrap()
+    }
+
+    fn ask(zone: &Zone, name: &str, kind: TYPE) -> (RCODE, bool, Vec<String>) {
+        read(&zone.answer(&query(name, kind)).unwrap())
+    }
+
+    fn read(reply: &[u8]) -> (RCODE, bool, Vec<String>) {
+        let reply = Packet::parse(reply).unwrap();
         assert_eq!((reply.id(), reply.has_flags(PacketFlag::RESPONSE)), (7, true));
         let is_truncated = reply.has_flags(PacketFlag::TRUNCATION);
         let texts = reply.answers.iter().map(|answer| match &answer.rdata {
@@ -176,6 +187,24 @@ mod tests {
         assert_eq!(zone.answer(b"nonsense"), None);
         let reply = Packet::new_reply(7).build_bytes_vec().unwrap();
         assert_eq!(zone.answer(&reply), None);
+    }
+
+    #[tokio::test]
+    async fn who_asks_by_udp_is_answered() {
+        let bind = async || UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (server, asker) = (bind().await, bind().await);
+        asker.connect(server.local_addr().unwrap()).await.unwrap();
+        let zone = zone(&[("a.example", "one")]);
+        let ask = async {
+            asker.send(&query("a.example", TYPE::TXT)).await.unwrap();
+            let mut reply = [0; MAX_ANSWER];
+            let len = asker.recv(&mut reply).await.unwrap();
+            read(&reply[..len]).2
+        };
+        tokio::select! {
+            ended = serve(&server, &zone) => panic!("{ended:?}"),
+            texts = ask => assert_eq!(texts, ["one"]),
+        }
     }
 
     #[test]

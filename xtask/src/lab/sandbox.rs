@@ -43,16 +43,28 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
 const PROBE: &str = "mount -t tmpfs lab /mnt && ip link add bridge type bridge && \
                      ip link add one type veth peer name other";
 
+/// Settings of kernels, and the value with which each forbids user namespaces: everybody's, Debian's
+/// and Ubuntu's.
+const SETTINGS: [(&str, &str); 3] = [
+    ("user.max_user_namespaces", "0"),
+    ("kernel.unprivileged_userns_clone", "0"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1"),
+];
+
 /// Runs what it is told with its standard input as a lifeline. A shell, because the first process of
 /// a namespace must collect orphans, and ignores signals that it doesn't handle.
 const GUARD: &str = r#"
 scratch=$1; shift
 mount -t tmpfs -o mode=0700 lab "$scratch" || exit
-trap 'umount -l "$scratch" && rm -r "$scratch"; exit 143' TERM
+clear() { umount -l "$scratch" && rm -r "$scratch"; }
+trap 'clear; exit 143' TERM
 exec 3<&0
 (cat <&3 >/dev/null; kill -s TERM 1) &
 "$@" </dev/null 3<&- &
 wait $!
+status=$?
+clear
+exit $status
 "#;
 
 /// Why the lab can't run here, if it can't.
@@ -66,7 +78,19 @@ pub(crate) fn obstacle() -> Option<String> {
         }
     }
     let probe = capture(Command::new("unshare").args(FLAGS).args(["sh", "-c", PROBE]));
-    probe.err().map(|error| format!("the system grants no namespaces: {error:#}"))
+    let error = probe.err()?;
+    let because = forbidding_setting().map(|setting| format!(" ({setting})")).unwrap_or_default();
+    Some(format!("the system grants no namespaces{because}: {error:#}"))
+}
+
+/// The setting that forbids users their namespaces, if it is one that we know.
+fn forbidding_setting() -> Option<String> {
+    let has_value = |(name, value): &(&str, &str)| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        fs::read_to_string(path).is_ok_and(|text| text.trim() == *value)
+    };
+    let (name, value) = SETTINGS.into_iter().find(has_value)?;
+    Some(format!("sysctl {name} is {value}"))
 }
 
 /// A sandbox that wasn't entered yet.

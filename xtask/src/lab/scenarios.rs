@@ -160,6 +160,30 @@ pub(crate) const ALL: &[Scenario] = &[
         run: hostile::strangers,
     },
     Scenario {
+        name: "dht-garbage-mdns",
+        shows: "the DHT answers garbage: 3 nodes start together, and meet by mDNS",
+        // Origin: that of `mdns`, for nothing else is in the way.
+        bound: within(7),
+        n_hosts: 3,
+        run: hostile::garbage_mdns,
+    },
+    Scenario {
+        name: "dht-silent-mdns",
+        shows: "the DHT answers nothing: 3 nodes start together, and meet by mDNS",
+        // Origin: that of `mdns`, for nothing else is in the way.
+        bound: within(7),
+        n_hosts: 3,
+        run: hostile::silent_mdns,
+    },
+    Scenario {
+        name: "dht-strangers-mdns",
+        shows: "the DHT is full of strangers: 3 nodes start together, and meet by mDNS",
+        // Origin: that of `mdns`, for nothing else is in the way.
+        bound: within(7),
+        n_hosts: 3,
+        run: hostile::strangers_mdns,
+    },
+    Scenario {
         name: "dht-strangers-one",
         shows: "7 of 8 DHT servers are full of strangers, and nothing but the DHT: all agree",
         // Origin: a guess; the issue only asks for other channels.
@@ -221,7 +245,17 @@ pub(crate) const ALL: &[Scenario] = &[
 ];
 
 /// What `cargo xtask test` runs: what takes seconds, and passes.
-const SHORT: &[&str] = &["bootstrap", "ticket", "black-hole-dns", "private", "restart-all"];
+const SHORT: &[&str] = &[
+    "bootstrap",
+    "ticket",
+    "black-hole-dns",
+    "private",
+    "restart-all",
+    "loss",
+    "dht-garbage",
+    "dht-strangers",
+    "double-nat",
+];
 
 const fn within(secs: u64) -> Bound {
     Bound::Within(Duration::from_secs(secs))

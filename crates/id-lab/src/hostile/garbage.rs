@@ -271,8 +271,8 @@ mod tests {
     }
 
     /// Else the scenario would show only that nodes survive what they never look at.
-    #[test]
-    fn a_real_client_takes_the_slots_garbage_for_an_item() {
+    #[tokio::test]
+    async fn a_real_client_takes_the_slots_garbage_for_an_item() {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
         thread::spawn(move || {
@@ -286,9 +286,9 @@ mod tests {
         let mut builder = Dht::builder();
         let server = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
         builder.bootstrap(&[server]).request_timeout(Duration::from_secs(5)).port(0);
-        let client = builder.build().unwrap();
+        let client = builder.build().unwrap().as_async();
         let item = Slots::public().item(minute(), b"");
-        let found = client.get_mutable(item.key(), item.salt(), None).next();
+        let found = client.get_mutable_most_recent(item.key(), item.salt()).await;
         assert!(found.is_some());
     }
 }

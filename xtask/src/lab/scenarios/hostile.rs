@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::agreed_since;
 use crate::lab::{
     network::Network,
-    report::Finding,
+    report::{Figure, Finding},
     world::{Hostility, World},
 };
 
@@ -20,6 +20,8 @@ const SERVES_WITHIN: Duration = Duration::from_millis(300);
 /// How long nodes are left to such a DHT after they agreed. Origin: a guess; they have asked it
 /// several times by then.
 const UNDER_FIRE: Duration = Duration::from_secs(10);
+
+const HOSTS: [usize; 3] = [1, 2, 3];
 
 pub(super) fn garbage(world: &mut World) -> Result<Finding> {
     by_bootstrap(world, Hostility::Garbage)
@@ -33,9 +35,20 @@ pub(super) fn strangers(world: &mut World) -> Result<Finding> {
     by_bootstrap(world, Hostility::Strangers)
 }
 
+pub(super) fn garbage_mdns(world: &mut World) -> Result<Finding> {
+    by_mdns(world, Hostility::Garbage)
+}
+
+pub(super) fn silent_mdns(world: &mut World) -> Result<Finding> {
+    by_mdns(world, Hostility::Silent)
+}
+
+pub(super) fn strangers_mdns(world: &mut World) -> Result<Finding> {
+    by_mdns(world, Hostility::Strangers)
+}
+
 /// The DHT is all that they have. One server of it is left to them.
 pub(super) fn strangers_but_one(world: &mut World) -> Result<Finding> {
-    const HOSTS: [usize; 3] = [1, 2, 3];
     world.mute_mdns()?;
     let servers = Network::dht_servers();
     let (honest, hostile) = servers.split_at(1);
@@ -47,13 +60,26 @@ pub(super) fn strangers_but_one(world: &mut World) -> Result<Finding> {
 }
 
 fn by_bootstrap(world: &mut World, hostility: Hostility) -> Result<Finding> {
-    const HOSTS: [usize; 3] = [1, 2, 3];
     world.mute_mdns()?;
     world.start_hostile_dht(hostility, &Network::dht_servers())?;
     world.start(1, &[])?;
     let peer = world.reference(1)?;
     let started_at = world.start_together(&[2, 3], &["--bootstrap", &peer])?;
+    judge(world, started_at)
+}
+
+fn by_mdns(world: &mut World, hostility: Hostility) -> Result<Finding> {
+    world.start_hostile_dht(hostility, &Network::dht_servers())?;
+    let started_at = world.start_together(&HOSTS, &[])?;
+    judge(world, started_at)
+}
+
+/// They must agree, go on, and have served soon.
+fn judge(world: &mut World, started_at: SystemTime) -> Result<Finding> {
     let finding = agreed_since(world, &HOSTS, started_at)?;
+    if finding.figure == Figure::Never {
+        return Ok(finding);
+    }
     if let Err(gaps) = survive(world, &HOSTS)? {
         return Ok(Finding::never(format!("after {UNDER_FIRE:?} of such a DHT, {gaps}")));
     }

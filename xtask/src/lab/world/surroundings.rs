@@ -17,9 +17,6 @@ use crate::{
     swarm::{REST, forget_settings},
 };
 
-/// Which frames a wire loses. Printed, so that a run can be had again with others.
-const SEED: u64 = 1;
-
 /// What a DHT does to nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hostility {
@@ -117,15 +114,17 @@ impl World {
             self.network.impair_by_nft(impairment)?;
             return Ok(format!("{}, and {obstacle}", impairment.describe(Means::Nft)));
         }
-        self.wire(impairment)?;
-        Ok(format!("{}, seed {SEED}", impairment.describe(Means::Wire)))
+        // Each run has bad luck of its own.
+        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
+        self.wire(impairment, seed)?;
+        Ok(format!("{}, seed {seed}", impairment.describe(Means::Wire)))
     }
 
-    fn wire(&mut self, impairment: Impairment) -> Result<()> {
+    fn wire(&mut self, impairment: Impairment, seed: u32) -> Result<()> {
         self.network.unplug_all()?;
         let (delay, loss) =
             (impairment.delay.as_millis().to_string(), impairment.loss_percent.to_string());
-        let (seed, ends) = (SEED.to_string(), self.network.wire_ends());
+        let (seed, ends) = (seed.to_string(), self.network.wire_ends());
         let args = ["wire", "--delay-ms", &delay, "--loss", &loss, "--seed", &seed, "--ends"];
         let mut wire = Command::new(&self.tools.lab);
         wire.args(args).args(ends);
