@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, builder::RangedI64ValueParser};
 use clap_complete::Shell;
 use id_client::id_proto::{ParsePeerError, PeerRef};
-use id_node::endpoint::Relay;
+use id_node::{config::parse_dns_names, endpoint::Relay};
 
 use crate::{output::Format, progress::ProgressMode};
 
@@ -102,6 +102,16 @@ pub(crate) struct PeersArgs {
     /// More peers to start from
     #[arg(long, value_name = "PEER,…", env = "ID_CLI_BOOTSTRAP", hide_env_values = true)]
     pub(crate) bootstrap: Vec<PeerList>,
+
+    /// When listening: don't look for nodes on the local network
+    #[arg(long, env = "ID_CLI_NO_MDNS", hide_env_values = true, num_args = 0..=1,
+          require_equals = true, default_value_t = false, default_missing_value = "true",
+          hide_default_value = true, hide_possible_values = true)]
+    pub(crate) no_mdns: bool,
+
+    /// When listening: join through the peers that the TXT records of these DNS names name
+    #[arg(long, value_name = "NAME,…", env = "ID_CLI_BOOTSTRAP_DNS", hide_env_values = true)]
+    pub(crate) bootstrap_dns: Option<DnsNames>,
 
     /// End with exit code 3 if fewer peers are known in the end
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -230,6 +240,18 @@ impl FromStr for PeerList {
     }
 }
 
+/// Names to ask the DNS for, separated by commas.
+#[derive(Debug, Clone)]
+pub(crate) struct DnsNames(pub(crate) Vec<String>);
+
+impl FromStr for DnsNames {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        parse_dns_names(s).map(Self)
+    }
+}
+
 fn parse_secs(text: &str) -> Result<Duration, String> {
     let secs: f64 = text.parse().map_err(|_| "a number of seconds is expected".to_owned())?;
     let duration = Duration::try_from_secs_f64(secs).ok().filter(|duration| !duration.is_zero());
@@ -291,6 +313,20 @@ mod tests {
     fn no_peers_and_no_concurrency_make_no_sense() {
         assert!(peers(&["--max-peers", "0"]).is_err());
         assert!(peers(&["--concurrency", "0"]).is_err());
+    }
+
+    #[test]
+    fn local_network_is_looked_at_unless_that_is_forbidden() {
+        assert!(!peers(&[]).unwrap().no_mdns);
+        assert!(peers(&["--no-mdns"]).unwrap().no_mdns);
+        assert!(!peers(&["--no-mdns=false"]).unwrap().no_mdns);
+    }
+
+    #[test]
+    fn dns_names_are_checked_before_anybody_is_asked() {
+        let names = peers(&["--bootstrap-dns", "a.example,b.example"]).unwrap().bootstrap_dns;
+        assert_eq!(names.unwrap().0, ["a.example", "b.example"]);
+        assert!(peers(&["--bootstrap-dns", "not a name"]).is_err());
     }
 
     #[test]

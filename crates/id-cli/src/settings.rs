@@ -25,6 +25,10 @@ pub(crate) struct PeersSettings {
     pub(crate) source: Source,
     pub(crate) network: Network,
     pub(crate) relay: Relay,
+    /// Whether a listener looks for nodes on the local network.
+    pub(crate) mdns: bool,
+    /// Names that a listener asks the DNS for.
+    pub(crate) bootstrap_dns: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) min_peers: usize,
     pub(crate) format: Format,
@@ -58,6 +62,8 @@ impl PeersSettings {
             source: Source::choose(wanted, node, more, local, &network)?,
             relay: relay(&args.network, &network)?,
             network,
+            mdns: !args.no_mdns,
+            bootstrap_dns: args.bootstrap_dns.map(|names| names.0).unwrap_or_default(),
             limits: Limits {
                 max_depth: depth(args.depth),
                 max_peers: args.max_peers,

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
 };
@@ -15,6 +15,9 @@ use id_proto::{
 };
 
 use crate::{data_dir::DataDir, membership::MembershipConfig};
+
+/// Most names that are asked for in the DNS. Origin: a guess; a network has one, or one per site.
+pub const MAX_DNS_NAMES: usize = 8;
 
 /// The configuration of a [`crate::Node`].
 #[derive(Debug)]
@@ -31,6 +34,12 @@ pub struct NodeConfig {
     pub gossip: bool,
     /// The mainline DHT in which to meet others by records; none if there is none.
     pub dht: Option<DhtBootstrap>,
+    /// Whether to look for others on the local network by multicast DNS, and, as a member, to be
+    /// found there.
+    pub mdns: bool,
+    /// Names whose TXT records name peers; see [`parse_dns_names`]. They are asked for by the
+    /// endpoint's resolver, which may ask public ones where the system's fail.
+    pub bootstrap_dns: Vec<String>,
     /// Which of its addresses a node announces.
     pub announce_addrs: AnnounceAddrs,
     /// The knobs of the table and its schedule.
@@ -40,7 +49,7 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// A member of `network` that keeps nothing on disk and uses gossip, but no DHT.
+    /// A member of `network` that keeps nothing on disk and uses gossip, but neither DHT nor DNS.
     pub fn new(network: Network) -> Self {
         Self {
             name: None,
@@ -48,6 +57,8 @@ impl NodeConfig {
             bootstrap: Vec::new(),
             gossip: true,
             dht: None,
+            mdns: false,
+            bootstrap_dns: Vec::new(),
             announce_addrs: AnnounceAddrs::Auto,
             membership: MembershipConfig::new(&network),
             data_dir: None,
@@ -132,6 +143,31 @@ impl AnnounceAddrs {
         selected.truncate(MAX_ADDRS);
         selected
     }
+
+    /// Those of `addr` to tell the local network: its own addresses there, whatever the network of
+    /// nodes; others only if there are none, or if all are wanted. At most [`MAX_ADDRS`].
+    ///
+    /// Never a relay: who is told to be reached by relays only isn't found on the local network.
+    pub(crate) fn select_local(self, addr: &EndpointAddr) -> Vec<SocketAddr> {
+        let is_dialable = |addr: &&SocketAddr| {
+            reach(addr.ip()) != Reach::Loopback && !is_scoped(addr.ip()) && addr.port() != 0
+        };
+        let mut addrs: Vec<_> = addr.ip_addrs().filter(is_dialable).copied().collect();
+        addrs.sort_by_key(|addr| std::cmp::Reverse(reach(addr.ip())));
+        let nearest = addrs.first().map(|addr| reach(addr.ip()));
+        match self {
+            Self::None | Self::Relay => addrs.clear(),
+            Self::Auto => addrs.retain(|addr| Some(reach(addr.ip())) == nearest),
+            Self::All => {}
+        }
+        addrs.truncate(MAX_ADDRS);
+        addrs
+    }
+}
+
+/// Whether an address means something only together with an interface.
+fn is_scoped(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,6 +209,36 @@ pub fn check_name(name: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// Reads a comma-separated list of names to ask the DNS for: at most [`MAX_DNS_NAMES`].
+///
+/// # Errors
+///
+/// One line that says what is wrong.
+pub fn parse_dns_names(list: &str) -> Result<Vec<String>, String> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names: Vec<_> = names.map(str::to_owned).collect();
+    if let Some(wrong) = names.iter().find(|name| !is_dns_name(name)) {
+        return Err(format!("`{wrong}` is no name in the DNS"));
+    }
+    match names.len() {
+        0 => Err("at least one name is expected".to_owned()),
+        1..=MAX_DNS_NAMES => Ok(names),
+        n => Err(format!("{n} names are too many: at most {MAX_DNS_NAMES}")),
+    }
+}
+
+/// Whether a name can be asked for: labels of letters, digits, `-` and `_`, with a dot at the end or
+/// without.
+fn is_dns_name(name: &str) -> bool {
+    // Origin of the lengths: RFC 1035.
+    let is_label = |label: &str| {
+        let of_label = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(of_label)
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
 /// Reads a topic's secret from a file: its text without the line end that editors add.
@@ -238,6 +304,39 @@ mod tests {
         assert_eq!(selected(AnnounceAddrs::All, ALL, false).len(), 4);
         assert_eq!(selected(AnnounceAddrs::Relay, ALL, true), [RELAY]);
         assert!(selected(AnnounceAddrs::None, ALL, true).is_empty());
+    }
+
+    fn told_locally(policy: AnnounceAddrs, addrs: &[&str]) -> Vec<String> {
+        policy.select_local(&addr(addrs)).iter().map(SocketAddr::to_string).collect()
+    }
+
+    #[test]
+    fn local_network_is_told_what_it_can_dial_and_nothing_else() {
+        let auto = AnnounceAddrs::Auto;
+        assert_eq!(told_locally(auto, ALL), ["192.168.0.2:1"]);
+        assert_eq!(told_locally(auto, &["127.0.0.1:1", "8.8.8.8:1", RELAY]), ["8.8.8.8:1"]);
+        assert!(told_locally(auto, &["127.0.0.1:1", "[fe80::1]:1"]).is_empty());
+        assert_eq!(told_locally(AnnounceAddrs::All, ALL), ["192.168.0.2:1", "8.8.8.8:1"]);
+        let many: Vec<String> = (1..100).map(|port| format!("10.0.0.1:{port}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(told_locally(auto, &many).len(), MAX_ADDRS);
+    }
+
+    #[test]
+    fn who_announces_no_address_or_relays_only_is_silent_on_the_local_network() {
+        assert!(told_locally(AnnounceAddrs::None, ALL).is_empty());
+        assert!(told_locally(AnnounceAddrs::Relay, ALL).is_empty());
+    }
+
+    #[test]
+    fn dns_names_are_names_and_few() {
+        let two = parse_dns_names("peers.example.org, _id.example.org.,").unwrap();
+        assert_eq!(two, ["peers.example.org", "_id.example.org."]);
+        let long = format!("{}.org", "x".repeat(64));
+        for wrong in ["", ",", "a b", "a..b", ".", "käse.org", "http://a.org", "a@b", &long] {
+            assert!(parse_dns_names(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(parse_dns_names(&["a"; MAX_DNS_NAMES + 1].join(",")).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
 use id_proto::iroh_base::{RelayUrl, SecretKey};
 use iroh::{
     Endpoint, RelayMode,
+    dns::DnsResolver,
     endpoint::{BindError, BindOpts, Builder, PortmapperConfig, presets},
 };
 
@@ -30,7 +31,8 @@ pub struct EndpointOptions {
 /// The relays of an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Relay {
-    /// None, and no third party at all: no relay, no lookup service, no port mapping.
+    /// None, and no third party at all: no relay, no lookup service, no port mapping, and no names
+    /// resolved but by the system's own resolver.
     #[default]
     Disabled,
     /// n0's public relays and lookup services.
@@ -107,15 +109,22 @@ fn builder(options: &EndpointOptions) -> Builder {
         Relay::Default => Endpoint::builder(presets::N0),
         Relay::Disabled => Endpoint::builder(presets::Minimal)
             .relay_mode(RelayMode::Disabled)
-            .portmapper_config(PortmapperConfig::Disabled),
-        Relay::Custom(urls) => {
-            Endpoint::builder(presets::Minimal).relay_mode(RelayMode::custom(urls.iter().cloned()))
-        }
+            .portmapper_config(PortmapperConfig::Disabled)
+            .dns_resolver(system_resolver()),
+        Relay::Custom(urls) => Endpoint::builder(presets::Minimal)
+            .relay_mode(RelayMode::custom(urls.iter().cloned()))
+            .dns_resolver(system_resolver()),
     };
     match &options.secret_key {
         Some(key) => builder.secret_key(key.clone()),
         None => builder,
     }
+}
+
+/// A resolver that asks the servers that this machine is told to ask. iroh's own asks public ones
+/// where these fail, and those are third parties.
+fn system_resolver() -> DnsResolver {
+    DnsResolver::builder().with_system_defaults().disable_fallback().build()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! an immutable copy that readers can hold; every entry is the signed original.
 //!
 //! The way through the house: bytes come in through `topic` and `service`, `membership` decides
-//! (without any I/O), and `actor` performs what it decided. `rendezvous` finds the first neighbour.
+//! (without any I/O), and `actor` performs what it decided. `bootstrap` finds the first neighbour, in the DHT by
+//! `rendezvous`.
 //!
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
 //! does, with the help of [`endpoint`] and [`data_dir`].
@@ -16,6 +17,7 @@ pub mod endpoint;
 pub mod membership;
 
 mod actor;
+mod bootstrap;
 mod clock;
 mod node;
 mod observer;

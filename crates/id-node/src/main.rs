@@ -83,6 +83,8 @@ async fn serve(
         bootstrap: settings.bootstrap.clone(),
         gossip: settings.gossip,
         dht: settings.dht.clone(),
+        mdns: settings.mdns,
+        bootstrap_dns: settings.bootstrap_dns.clone(),
         announce_addrs: settings.announce_addrs,
         membership: settings.membership(),
         data_dir: data_dir.clone(),

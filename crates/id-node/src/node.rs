@@ -27,10 +27,10 @@ use tracing::{info, warn};
 
 use crate::{
     actor::{Actor, Command},
+    bootstrap::{Channels, Surroundings},
     clock::Clock,
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
-    rendezvous::{Dht, Guide, Rendezvous, Seeker, add_lookup_to},
     service::{Answerer, Service},
     topic::Topic,
 };
@@ -56,8 +56,7 @@ pub struct Node {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<Arc<View>>,
     _actor: AbortOnDropHandle<()>,
-    _rendezvous: Option<Rendezvous>,
-    _lookup: Option<AbortOnDropHandle<()>>,
+    _channels: Channels,
 }
 
 /// Why a node can't be spawned. The endpoint stays open and is still the caller's.
@@ -102,15 +101,12 @@ impl Node {
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
         let (view_sender, view) = watch::channel(Arc::new(membership.view()));
-        let joiner = topic.as_ref().map(|(topic, _)| topic.joiner().clone());
         // Without gossip there is no topic to find others in.
-        let dht = config.dht.clone().filter(|_| config.gossip).map(Dht::new);
-        let lookup = dht.clone().map(|dht| spawn_lookup(&endpoint, &config, dht));
-        let rendezvous = dht.zip(joiner).map(|(dht, joiner)| {
-            let (network, key, role) = (&config.network, endpoint.secret_key(), config.role);
-            let guide = Guide { endpoint: endpoint.clone(), book: book.clone(), joiner };
-            Rendezvous::spawn(dht, Seeker { network, key, clock, role, view: view.clone(), guide })
+        let channels = topic.as_ref().map(|(topic, _)| {
+            let (endpoint, joiner) = (endpoint.clone(), topic.joiner().clone());
+            Channels::open(&config, &Surroundings { endpoint, clock, view: view.clone(), joiner })
         });
+        let channels = channels.unwrap_or_default();
         let answerer = Answerer {
             me: endpoint.id(),
             network: config.network.clone(),
@@ -118,7 +114,7 @@ impl Node {
             features: features(&config),
             clock,
             view: view.clone(),
-            dht: rendezvous.as_ref().map(Rendezvous::watch),
+            channels: channels.reports(config.gossip),
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -149,8 +145,7 @@ impl Node {
             commands,
             view,
             _actor: actor,
-            _rendezvous: rendezvous,
-            _lookup: lookup,
+            _channels: channels,
         })
     }
 
@@ -274,14 +269,15 @@ fn membership(
     Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
 }
 
-fn spawn_lookup(endpoint: &Endpoint, config: &NodeConfig, dht: Dht) -> AbortOnDropHandle<()> {
-    let (policy, private) = (config.announce_addrs, config.network.is_private());
-    AbortOnDropHandle::new(tokio::spawn(add_lookup_to(endpoint.clone(), dht, policy, private)))
-}
-
 fn features(config: &NodeConfig) -> Vec<String> {
-    let features = [("gossip", config.gossip), ("dht", config.gossip && config.dht.is_some())];
-    features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect()
+    let channels = [
+        ("dht", config.dht.is_some()),
+        ("mdns", config.mdns),
+        ("dns", !config.bootstrap_dns.is_empty()),
+    ];
+    let in_use = channels.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name);
+    let features = std::iter::once("gossip").chain(in_use).filter(|_| config.gossip);
+    features.map(str::to_owned).collect()
 }
 
 fn router(endpoint: &Endpoint, role: Role, gossip: Option<Gossip>, answerer: Answerer) -> Router {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use id_proto::{Network, PeerEntry, SignedAnnouncement, Source, iroh_base::EndpointAddr};
+use id_proto::{PeerEntry, SignedAnnouncement, Source};
 use iroh::Endpoint;
 use tokio::time::timeout;
 
 use crate::{
-    config::{DhtBootstrap, NodeConfig},
+    config::{NodeConfig, Role},
     node::{Node, NodeError},
 };
 
@@ -22,18 +22,14 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Starts to join the topic of `network` through `bootstrap`, and through the DHT if there is one.
+    /// Starts to join the topic of the network that `config` names, by the ways that it names, such as
+    /// [`NodeConfig::observer`] with peers to join through. It observes, whatever the role there.
     ///
     /// # Errors
     ///
     /// As [`Node::spawn`]; not if nobody can be reached.
-    pub async fn join(
-        endpoint: Endpoint,
-        network: Network,
-        bootstrap: Vec<EndpointAddr>,
-        dht: Option<DhtBootstrap>,
-    ) -> Result<Self, NodeError> {
-        let config = NodeConfig { bootstrap, dht, ..NodeConfig::observer(network) };
+    pub async fn join(endpoint: Endpoint, config: NodeConfig) -> Result<Self, NodeError> {
+        let config = NodeConfig { role: Role::Observer, ..config };
         Ok(Self { node: Node::spawn(endpoint, config).await? })
     }
 

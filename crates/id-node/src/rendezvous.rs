@@ -7,7 +7,6 @@
 
 mod board;
 mod dht;
-mod guide;
 mod lookup;
 mod record;
 mod schedule;
@@ -17,7 +16,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 pub(crate) use board::Board;
 pub(crate) use dht::Dht;
 use futures::{StreamExt, future::ready, stream};
-pub(crate) use guide::Guide;
 use id_proto::{
     Network,
     iroh_base::{PublicKey, SecretKey},
@@ -34,7 +32,7 @@ use self::{
     record::{Record, Records, Slot},
     schedule::Schedule,
 };
-use crate::{clock::Clock, config::Role, membership::View};
+use crate::{bootstrap::Guide, clock::Clock, config::Role, membership::View};
 
 /// How long a look may take. Origin: distributed-topic-tracker's time-out of a get.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(10);

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::{clock::Clock, membership::View};
+use crate::{bootstrap::Reports, clock::Clock, membership::View};
 
 /// Most requests of one connection that are under way. Origin: protocol.md.
 const MAX_REQUESTS: usize = 16;
@@ -54,7 +54,7 @@ pub(crate) struct Answerer {
     pub(crate) features: Vec<String>,
     pub(crate) clock: Clock,
     pub(crate) view: watch::Receiver<Arc<View>>,
-    pub(crate) dht: Option<watch::Receiver<String>>,
+    pub(crate) channels: Reports,
 }
 
 impl Service {
@@ -145,20 +145,10 @@ impl Answerer {
             table_size: view.entries.len() as u64,
             neighbours: view.neighbours.clone(),
             isolated: view.isolated,
-            channels: self.channels(&view),
+            channels: self.channels.list(view.neighbours.len()),
             counters: view.stats.counters(),
         };
         MetaResponse::Status(report.encode())
-    }
-
-    fn channels(&self, view: &View) -> Vec<(String, String)> {
-        let gossip = match view.neighbours.len() {
-            _ if !self.features.iter().any(|feature| feature == "gossip") => "disabled".to_owned(),
-            0 => "no neighbour".to_owned(),
-            n => format!("{n} neighbours"),
-        };
-        let dht = self.dht.as_ref().map_or("disabled".to_owned(), |dht| dht.borrow().clone());
-        vec![("gossip".to_owned(), gossip), ("dht".to_owned(), dht)]
     }
 
     async fn list_peers(

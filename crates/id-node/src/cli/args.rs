@@ -86,6 +86,16 @@ pub(crate) struct Options {
     #[serde(deserialize_with = "text_or_list")]
     pub(crate) dht_bootstrap: Option<String>,
 
+    /// Don't look for peers on the local network, and don't be found there [default: false; true where
+    /// --bind names a loopback address]
+    #[arg(long, env = "ID_NODE_NO_MDNS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) no_mdns: Option<bool>,
+
+    /// Join through the peers that the TXT records of these DNS names name, while there is no neighbour
+    #[arg(long, value_name = "NAME,…", env = "ID_NODE_BOOTSTRAP_DNS")]
+    #[serde(deserialize_with = "text_or_list")]
+    pub(crate) bootstrap_dns: Option<String>,
+
     /// Relays: disabled (contacts no third party), default (n0's relays and lookup services), or at
     /// most 4 URLs [default: default on the public network, disabled on a private one]
     #[arg(long, value_name = "disabled|default|URL,…", env = "ID_NODE_RELAY")]
@@ -190,6 +200,8 @@ impl Options {
             no_gossip: self.no_gossip.or(other.no_gossip),
             no_dht,
             dht_bootstrap,
+            no_mdns: self.no_mdns.or(other.no_mdns),
+            bootstrap_dns: self.bootstrap_dns.or(other.bootstrap_dns),
             relay,
             no_relay,
             bind: self.bind.or(other.bind),

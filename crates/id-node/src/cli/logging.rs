@@ -9,13 +9,18 @@ use super::{Settings, args::LogFormat};
 /// Installs the logger of this process. `RUST_LOG` beats `-v`.
 pub(crate) fn install(settings: &Settings) {
     let by_flag = match settings.verbose {
-        // The stack warns of every peer that goes; that is not the operator's trouble.
+        // The stack warns of every peer that goes, and of every question to a local network that
+        // isn't there; that is not the operator's trouble.
         0 => {
             "warn,id_node=warn,distributed_topic_tracker=error,mainline=error,\
-              iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off"
+              iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off,\
+              swarm_discovery=off,iroh_mdns_address_lookup=off"
         }
         // The last one calls it an error when the endpoint closes as it was told to.
-        1 => "warn,id_node=info,iroh=error,iroh_gossip=error,iroh::socket::transports::relay=off",
+        1 => {
+            "warn,id_node=info,iroh=error,iroh_gossip=error,iroh::socket::transports::relay=off,\
+              swarm_discovery=off,iroh_mdns_address_lookup=off"
+        }
         2 => "info,id_node=debug,id_client=debug",
         _ => "debug",
     };

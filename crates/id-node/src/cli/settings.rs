@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use id_node::{
     AnnounceAddrs, DhtBootstrap,
-    config::{check_name, read_secret},
+    config::{check_name, parse_dns_names, read_secret},
     data_dir::default_data_dir,
     endpoint::Relay,
     membership::MembershipConfig,
@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) bootstrap: Vec<EndpointAddr>,
     pub(crate) gossip: bool,
     pub(crate) dht: Option<DhtBootstrap>,
+    pub(crate) mdns: bool,
+    pub(crate) bootstrap_dns: Vec<String>,
     pub(crate) relay: Relay,
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) announce_addrs: AnnounceAddrs,
@@ -55,6 +57,8 @@ impl Settings {
             bootstrap: bootstrap.iter().flat_map(|peer| peer.addrs()).cloned().collect(),
             gossip: !options.no_gossip.unwrap_or(false),
             dht: dht(options.no_dht, options.dht_bootstrap.as_deref(), &network)?,
+            mdns: mdns(options.no_mdns, options.bind),
+            bootstrap_dns: bootstrap_dns(options.bootstrap_dns.as_deref())?,
             relay: relay(options.relay, options.no_relay, &network)?,
             bind: options.bind,
             announce_addrs: options.announce_addrs.unwrap_or_default(),
@@ -133,6 +137,18 @@ fn host_ports(list: &str) -> Result<Vec<String>> {
     }
     ensure!(!items.is_empty(), "--dht-bootstrap: at least one host:port is expected");
     Ok(items)
+}
+
+/// Who listens only to this machine has nothing to tell the local network.
+fn mdns(no_mdns: Option<bool>, bind: Option<SocketAddr>) -> bool {
+    let is_loopback = bind.is_some_and(|addr| addr.ip().is_loopback());
+    !no_mdns.unwrap_or(is_loopback)
+}
+
+fn bootstrap_dns(list: Option<&str>) -> Result<Vec<String>> {
+    let names = list.map(parse_dns_names).transpose();
+    let names = names.map_err(|why| anyhow::anyhow!("--bootstrap-dns: {why}"))?;
+    Ok(names.unwrap_or_default())
 }
 
 fn relay(relay: Option<Relay>, no_relay: Option<bool>, network: &Network) -> Result<Relay> {

@@ -98,7 +98,7 @@ fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer
         features: Vec::new(),
         clock: Clock::start(),
         view: watch::channel(Arc::new(view)).1,
-        dht: None,
+        channels: Reports::default(),
     }
 }
 

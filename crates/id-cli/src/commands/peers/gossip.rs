@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use anyhow::{Context, Result};
 use id_client::{StopReason, id_proto::iroh_base::EndpointAddr};
-use id_node::{DhtBootstrap, Observer, endpoint::Relay};
+use id_node::{DhtBootstrap, NodeConfig, Observer, endpoint::Relay};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Outcome, Reached, Search};
@@ -25,16 +25,17 @@ impl Search<'_> {
         bootstrap: &[EndpointAddr],
     ) -> Result<Outcome> {
         let (settings, started) = (self.settings, Instant::now());
-        let may_use_dht = self.may_use_dht(bootstrap);
-        if bootstrap.is_empty() && !may_use_dht {
+        let config = NodeConfig {
+            bootstrap: bootstrap.to_vec(),
+            dht: self.may_use_dht(bootstrap).then(DhtBootstrap::default),
+            mdns: settings.mdns,
+            bootstrap_dns: settings.bootstrap_dns.clone(),
+            ..NodeConfig::observer(settings.network.clone())
+        };
+        if !leads_anywhere(&config) {
             return Err(nobody_named().into());
         }
-        let observer = Observer::join(
-            self.endpoint.clone(),
-            settings.network.clone(),
-            bootstrap.to_vec(),
-            may_use_dht.then(DhtBootstrap::default),
-        );
+        let observer = Observer::join(self.endpoint.clone(), config);
         let observer = observer.await.context("can't join the topic")?;
         let stopped_by = self.hear(&observer, started + settings.limits.timeout).await;
         let mut entries = observer.entries();
@@ -76,9 +77,18 @@ impl Search<'_> {
     }
 }
 
+/// Whether there is any way to find somebody.
+fn leads_anywhere(config: &NodeConfig) -> bool {
+    let is_named = !config.bootstrap.is_empty() || !config.bootstrap_dns.is_empty();
+    is_named || config.dht.is_some() || config.mdns
+}
+
 fn nobody_named() -> Stop {
     Stop::no_source(
         "nobody is named to join through, and a private network contacts no third party",
     )
-    .with_hint("name a NODE or --bootstrap PEER,…, or allow third parties by --relay default")
+    .with_hint(
+        "name a NODE or --bootstrap PEER,…, look on the local network (without --no-mdns), or allow \
+         third parties by --relay default",
+    )
 }

@@ -1,12 +1,13 @@
-//! From the ids in a record to neighbours.
+//! From what a channel found to neighbours.
 
 use std::time::Duration;
 
 use futures::{StreamExt, future::join_all};
 use id_proto::iroh_base::{EndpointAddr, PublicKey};
-use iroh::{Endpoint, address_lookup::memory::MemoryLookup};
+use iroh::Endpoint;
 use tokio::time::timeout;
 
+use super::book::Book;
 use crate::topic::Joiner;
 
 /// How long the lookup of a peer's addresses may take. Origin: a DHT that answers does so within a
@@ -19,26 +20,41 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 /// and with it every later attempt, although the address may be there a second after.
 #[derive(Debug, Clone)]
 pub(crate) struct Guide {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) book: MemoryLookup,
-    pub(crate) joiner: Joiner,
+    endpoint: Endpoint,
+    book: Book,
+    joiner: Joiner,
 }
 
 impl Guide {
+    /// Lets `endpoint` look into a book of the guide's.
+    pub(super) fn new(endpoint: &Endpoint, joiner: Joiner) -> Self {
+        let book = Book::new();
+        // One that is closed needs no addresses.
+        if let Ok(services) = endpoint.address_lookup() {
+            services.add(book.lookup());
+        }
+        Self { endpoint: endpoint.clone(), book, joiner }
+    }
+
     /// Makes neighbours of those of `peers` whose addresses are found in time.
-    pub(super) async fn lead_to(self, peers: Vec<PublicKey>) {
+    pub(crate) async fn lead_to(self, peers: Vec<PublicKey>) {
         let lookups = peers.into_iter().map(|peer| timeout(LOOKUP_TIMEOUT, self.look_up(peer)));
         let found = join_all(lookups).await.into_iter().filter_map(|found| found.ok().flatten());
-        let ids: Vec<_> = found
-            .map(|addr| {
-                let id = addr.id;
-                self.book.add_endpoint_info(addr);
-                id
-            })
-            .collect();
+        self.introduce(found.collect());
+    }
+
+    /// Makes neighbours of `peers`, whose addresses come along.
+    pub(super) fn introduce(&self, peers: Vec<EndpointAddr>) {
+        let ids: Vec<_> = peers.iter().map(|peer| peer.id).collect();
+        peers.into_iter().for_each(|peer| self.book.note(peer));
         if !ids.is_empty() {
             self.joiner.join_peers(ids);
         }
+    }
+
+    /// Notes where a peer is, without making a neighbour of it.
+    pub(super) fn note(&self, peer: EndpointAddr) {
+        self.book.note(peer);
     }
 
     async fn look_up(&self, peer: PublicKey) -> Option<EndpointAddr> {

@@ -1,0 +1,159 @@
+//! Ways to find the first neighbour, besides the peers that are configured or remembered.
+//!
+//! Each channel runs by itself, and leads to the same place: a [`Guide`] that notes where peers are
+//! and asks gossip to join them. What a channel is told, strangers may have said, so each bounds what
+//! it keeps and whom it dials; and none is ever fatal: what it last did is there for people to read.
+
+mod book;
+mod dns;
+mod finds;
+mod guide;
+mod mdns;
+
+use std::sync::Arc;
+
+use iroh::Endpoint;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+pub(crate) use self::guide::Guide;
+use self::{dns::DnsNames, mdns::Mdns};
+use crate::{
+    clock::Clock,
+    config::NodeConfig,
+    membership::View,
+    rendezvous::{Dht, Rendezvous, Seeker, add_lookup_to},
+    topic::Joiner,
+};
+
+/// The channels that are in use. They end when this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    dht: Option<Rendezvous>,
+    mdns: Option<Mdns>,
+    dns: Option<DnsNames>,
+    _lookup: Option<AbortOnDropHandle<()>>,
+}
+
+/// What channels work with.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) clock: Clock,
+    pub(crate) view: watch::Receiver<Arc<View>>,
+    pub(crate) joiner: Joiner,
+}
+
+/// What each channel last did, as it changes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reports {
+    pub(crate) gossip: bool,
+    pub(crate) dht: Option<watch::Receiver<String>>,
+    pub(crate) mdns: Option<watch::Receiver<String>>,
+    pub(crate) dns: Option<watch::Receiver<String>>,
+}
+
+impl Channels {
+    /// Opens those that `config` wants. Each begins to look at once.
+    pub(crate) fn open(config: &NodeConfig, around: &Surroundings) -> Self {
+        let guide = Guide::new(&around.endpoint, around.joiner.clone());
+        let dht = config.dht.clone().map(Dht::new);
+        Self {
+            _lookup: dht.clone().map(|dht| look_up_in(dht, config, around)),
+            dht: dht.map(|dht| search(dht, config, around, guide.clone())),
+            mdns: config.mdns.then(|| Mdns::spawn(config, around, guide.clone())),
+            dns: (!config.bootstrap_dns.is_empty())
+                .then(|| DnsNames::spawn(config, around, guide.clone())),
+        }
+    }
+
+    /// What they report. `gossip` is whether there is a topic to join.
+    pub(crate) fn reports(&self, gossip: bool) -> Reports {
+        Reports {
+            gossip,
+            dht: self.dht.as_ref().map(Rendezvous::watch),
+            mdns: self.mdns.as_ref().map(Mdns::watch),
+            dns: self.dns.as_ref().map(DnsNames::watch),
+        }
+    }
+}
+
+impl Reports {
+    /// Each channel and what it last did, always in this order.
+    pub(crate) fn list(&self, n_neighbours: usize) -> Vec<(String, String)> {
+        let gossip = match n_neighbours {
+            _ if !self.gossip => "disabled".to_owned(),
+            0 => "no neighbour".to_owned(),
+            n => format!("{n} neighbours"),
+        };
+        let last = |report: &Option<watch::Receiver<String>>| {
+            report.as_ref().map_or("disabled".to_owned(), |report| report.borrow().clone())
+        };
+        let (dht, mdns, dns) = (last(&self.dht), last(&self.mdns), last(&self.dns));
+        let all = [("gossip", gossip), ("dht", dht), ("mdns", mdns), ("dns", dns)];
+        all.into_iter().map(|(channel, what)| (channel.to_owned(), what)).collect()
+    }
+}
+
+fn search(dht: Dht, config: &NodeConfig, around: &Surroundings, guide: Guide) -> Rendezvous {
+    let seeker = Seeker {
+        network: &config.network,
+        key: around.endpoint.secret_key(),
+        clock: around.clock,
+        role: config.role,
+        view: around.view.clone(),
+        guide,
+    };
+    Rendezvous::spawn(dht, seeker)
+}
+
+fn look_up_in(dht: Dht, config: &NodeConfig, around: &Surroundings) -> AbortOnDropHandle<()> {
+    let (policy, private) = (config.announce_addrs, config.network.is_private());
+    let lookup = add_lookup_to(around.endpoint.clone(), dht, policy, private);
+    AbortOnDropHandle::new(tokio::spawn(lookup))
+}
+
+/// Where a channel says what it last did.
+#[derive(Debug)]
+struct Report {
+    channel: &'static str,
+    last: watch::Sender<String>,
+}
+
+impl Report {
+    fn new(channel: &'static str) -> (Self, watch::Receiver<String>) {
+        let (last, lasts) = watch::channel("starting".to_owned());
+        (Self { channel, last }, lasts)
+    }
+
+    fn say(&self, what: String) {
+        if *self.last.borrow() != what {
+            info!(event = "bootstrap", channel = self.channel, "{what}");
+            self.last.send_replace(what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(reports: &Reports, n_neighbours: usize) -> Vec<String> {
+        let list = reports.list(n_neighbours).into_iter();
+        list.map(|(channel, what)| format!("{channel}: {what}")).collect()
+    }
+
+    #[test]
+    fn every_channel_is_listed_in_one_order_and_disabled_where_it_is_off() {
+        let off = ["gossip: disabled", "dht: disabled", "mdns: disabled", "dns: disabled"];
+        assert_eq!(listed(&Reports::default(), 0), off);
+        let (report, mdns) = Report::new("mdns");
+        let reports = Reports { gossip: true, mdns: Some(mdns), ..Reports::default() };
+        let on = ["gossip: no neighbour", "dht: disabled", "mdns: starting", "dns: disabled"];
+        assert_eq!(listed(&reports, 0), on);
+        report.say("3 peers found".to_owned());
+        assert_eq!(listed(&reports, 2)[0], "gossip: 2 neighbours");
+        assert_eq!(listed(&reports, 2)[2], "mdns: 3 peers found");
+    }
+}
