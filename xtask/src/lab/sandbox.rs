@@ -57,7 +57,7 @@ const GUARD: &str = r#"
 scratch=$1; shift
 mount -t tmpfs -o mode=0700 lab "$scratch" || exit
 clear() { umount -l "$scratch" && rm -r "$scratch"; }
-trap 'clear; exit 143' TERM
+trap 'clear; exit 143' HUP INT TERM
 exec 3<&0
 (cat <&3 >/dev/null; kill -s TERM 1) &
 "$@" </dev/null 3<&- &

@@ -248,6 +248,7 @@ pub(crate) const ALL: &[Scenario] = &[
 const SHORT: &[&str] = &[
     "bootstrap",
     "ticket",
+    "dns-txt",
     "black-hole-dns",
     "private",
     "restart-all",
