@@ -6,6 +6,7 @@
 
 mod network;
 mod report;
+mod runs;
 mod sandbox;
 mod scenarios;
 mod strangers;
@@ -43,8 +44,10 @@ enum Command {
     List,
     /// Runs scenarios, and prints what each shows, its figure and its bound
     Run(Run),
-    /// Keeps a lab until Ctrl-C, and says how to get into it
+    /// Keeps a lab until Ctrl-C or `lab down`, and says how to get into it
     Up(Up),
+    /// Ends the labs that are kept
+    Down,
     /// Runs one scenario; only inside the sandbox
     #[command(hide = true)]
     Inside(Inside),
@@ -94,6 +97,7 @@ impl Lab {
             Command::List => list(),
             Command::Run(run) => run.run(project),
             Command::Up(up) => up.run(project),
+            Command::Down => down(project),
             Command::Inside(inside) => inside.run(project),
         }
     }
@@ -111,6 +115,17 @@ pub(crate) fn run_short(binaries: &Binaries) -> Result<Option<String>> {
 fn list() -> Result<()> {
     for scenario in scenarios::ALL {
         println!("{:<20} {} ({})", scenario.name, scenario.shows, scenario.bound);
+    }
+    Ok(())
+}
+
+fn down(project: &Project) -> Result<()> {
+    let ended = runs::end_kept(&project.lab_dir())?;
+    if ended.is_empty() {
+        println!("no lab is kept here");
+    }
+    for pid in ended {
+        println!("ended the lab of process {pid}");
     }
     Ok(())
 }
@@ -199,7 +214,9 @@ fn keep_up(tools: Tools, scratch: &Path, up: &Up) -> Result<()> {
         world.start(host, &flags)?;
         println!("{}", world.describe(host)?);
     }
-    println!("until Ctrl-C; the commands lead onto a host, for instance to run id-cli there");
+    println!(
+        "until Ctrl-C or `cargo xtask lab down`; the commands lead onto a host, for instance to run id-cli there"
+    );
     loop {
         std::thread::sleep(Duration::from_secs(3600));
     }

@@ -67,6 +67,11 @@ impl Project {
         self.built_binaries()
     }
 
+    /// Where labs keep what they need while they run, and what is kept of those that failed.
+    pub(crate) fn lab_dir(&self) -> PathBuf {
+        self.target_dir.join("lab")
+    }
+
     /// The programs that an earlier build left.
     pub(crate) fn built_binaries(&self) -> Result<Binaries> {
         let dir = self.target_dir.join("debug");

@@ -48,7 +48,8 @@ impl Servers {
     }
 }
 
-fn server(addr: SocketAddrV4, bootstrap: &[String]) -> Result<Dht> {
+/// A server; it asks those of `bootstrap`, and if there are none, nobody.
+pub(crate) fn server(addr: SocketAddrV4, bootstrap: &[String]) -> Result<Dht> {
     let mut builder = Dht::builder();
     builder.server_mode().bind_address(*addr.ip()).port(addr.port());
     match bootstrap {

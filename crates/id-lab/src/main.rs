@@ -1,20 +1,38 @@
 //! `id-lab`: what surrounds nodes in the lab.
 //!
 //! `cargo xtask lab` starts it inside its network namespaces. It is no part of what we publish: only
-//! here may a mainline server or somebody else's peer live.
+//! here may a mainline server, a hostile one, or somebody else's peer live.
 
 mod dht;
+mod dns;
+mod echo;
+mod hostile;
+mod relay;
 mod stock_peer;
+mod strangers;
+mod wire;
 
 use clap::Parser;
 
-/// What surrounds nodes in the lab. Runs until it is killed.
+/// What surrounds nodes in the lab. Runs until it is killed, except for `echo-ask`.
 #[derive(Debug, Parser)]
 enum Command {
     /// Runs mainline DHT servers that know each other
     Dht(dht::Servers),
+    /// Runs DHT servers that are of no help, or worse
+    HostileDht(hostile::HostileDht),
     /// Runs a peer that is found by distributed-topic-tracker alone, as others would write one
     StockPeer(stock_peer::StockPeer),
+    /// Runs a relay, over plain HTTP
+    Relay(relay::Relay),
+    /// Runs a DNS server that knows TXT records and nothing else
+    Dns(dns::Dns),
+    /// Is a wire between two network devices, on which frames come late or get lost
+    Wire(wire::Wires),
+    /// Sends back what it is sent by UDP
+    Echo(echo::Echo),
+    /// Measures round trips to an echo, says what it found, and ends
+    EchoAsk(echo::Ask),
 }
 
 // Many threads, because the tracker resolves names synchronously.
@@ -22,6 +40,12 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Dht(servers) => servers.run().await,
+        Command::HostileDht(servers) => servers.run().await,
         Command::StockPeer(peer) => peer.run().await,
+        Command::Relay(relay) => relay.run().await,
+        Command::Dns(dns) => dns.run().await,
+        Command::Wire(wires) => wires.run(),
+        Command::Echo(echo) => echo.run().await,
+        Command::EchoAsk(ask) => ask.run().await,
     }
 }

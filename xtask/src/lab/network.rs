@@ -3,19 +3,22 @@
 //! The sandbox's own namespace is the hub that holds the bridge. It forwards nothing, so that to a
 //! host the internet is a default route on which packets vanish.
 
+mod homes;
+mod quality;
+
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 
-use super::strangers;
-use crate::project::{capture, line, pass, succeeds};
+pub(crate) use self::quality::{Impairment, Means, no_tap};
+use crate::project::{capture, line, pass};
 
 /// Names to which a mainline node asks its way if it is told nothing else, with their ports.
 const DHT_NAMES: [(&str, u16); 4] = [
@@ -31,6 +34,8 @@ const N_DHT_SERVERS: usize = 8;
 pub(crate) const DHT_HOST: usize = 0;
 /// The hub's address. Nothing listens there: who asks it for names is refused at once.
 const HUB: &str = "10.77.0.254";
+/// Where the DNS server listens, on the DHT's host.
+pub(crate) const DNS_SERVER: &str = "10.77.1.53";
 /// An address that swallows every packet.
 const BLACK_HOLE: &str = "10.77.0.253";
 
@@ -50,6 +55,8 @@ pub(crate) enum Dns {
     Refused,
     /// Nobody, and who asks is never answered. The hosts file is empty.
     BlackHole,
+    /// The lab's own server. The DHT's names are in the hosts file.
+    Served,
 }
 
 /// Namespaces and the bridge between them.
@@ -57,6 +64,8 @@ pub(crate) enum Dns {
 pub(crate) struct Network {
     dir: PathBuf,
     n_hosts: usize,
+    /// Hosts that are behind a router of their own.
+    homes: BTreeSet<usize>,
 }
 
 impl Network {
@@ -65,7 +74,7 @@ impl Network {
         // Out there, we would build bridges among the interfaces of whoever runs us.
         let up = capture(Command::new("ip").args(["-br", "link", "show", "up"]))?;
         ensure!(up.trim().is_empty(), "this is no sandbox: it has a network");
-        let network = Self { dir: dir.to_owned(), n_hosts };
+        let network = Self { dir: dir.to_owned(), n_hosts, homes: BTreeSet::new() };
         batch(Command::new("ip"), &hub_script())?;
         network.hosts().try_for_each(|host| network.add(host))?;
         Ok(network)
@@ -96,6 +105,7 @@ impl Network {
         let (names, resolver) = match dns {
             Dns::Refused => (dht_names(), HUB),
             Dns::BlackHole => (String::new(), BLACK_HOLE),
+            Dns::Served => (dht_names(), DNS_SERVER),
         };
         fs::write(dir.join("hosts"), format!("127.0.0.1 localhost\n::1 localhost\n{names}"))?;
         fs::write(dir.join("resolv.conf"), format!("nameserver {resolver}\n"))?;
@@ -130,65 +140,18 @@ exec "$@"
         batch(Command::new("ip"), &lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Lets packets from each of the hosts get lost or come late. Returns what is really done: some
-    /// kernels can't delay, and then `nft` at least loses.
-    pub(crate) fn impair(&self, loss_percent: u8, delay: Duration) -> Result<String> {
-        let netem = |host: usize| {
-            let mut tc = self.in_namespace(host, "tc");
-            tc.args(["qdisc", "add", "dev", "eth0", "root", "netem"]);
-            tc.args(["loss", &format!("{loss_percent}%")]);
-            tc.args(["delay", &format!("{}ms", delay.as_millis())]);
-            tc
-        };
-        if (1..=self.n_hosts).all(|host| succeeds(&mut netem(host))) {
-            return Ok(format!("{loss_percent} % loss and {delay:?} delay by netem"));
-        }
-        self.filter(&format!("numgen random mod 100 < {loss_percent} drop"))?;
-        Ok(format!("{loss_percent} % loss by nft, NO delay: this kernel has no netem"))
-    }
-
-    /// Applies nft rules to what each host sends.
-    pub(crate) fn filter(&self, rules: &str) -> Result<()> {
-        let ports: Vec<String> = (1..=self.n_hosts).map(port).collect();
-        let ports = ports.join(", ");
-        let table = format!(
-            "table netdev lab {{\n{SETS}\nchain from_hosts {{\n\
-             type filter hook ingress devices = {{ {ports} }} priority 0; policy accept;\n\
-             {rules}\n}}\n}}\n"
-        );
-        let mut nft = Command::new("nft");
-        nft.args(["-f", "-"]);
-        batch(nft, &table)
-    }
-
-    /// Lets no multicast DNS through. Where there is no `nft`, no multicast at all, and so no IPv6.
-    pub(crate) fn mute_mdns(&self) -> Result<()> {
-        if strangers::has_nft() {
-            return self.filter("ip daddr 224.0.0.251 drop\nip6 daddr ff02::fb drop");
-        }
-        let off = |host| format!("link set {} type bridge_slave mcast_flood off", port(host));
-        let lines: Vec<String> = (1..=self.n_hosts).map(off).collect();
-        batch(Command::new("ip"), &lines.join("\n"))
-    }
-
     fn add(&self, host: usize) -> Result<()> {
         let dir = self.host_dir(host);
         fs::create_dir_all(&dir)?;
         self.set_dns(host, Dns::Refused)?;
-        File::create(self.namespace(host))?;
-        let mut file = std::ffi::OsString::from("--net=");
-        file.push(self.namespace(host));
-        pass(Command::new("unshare").arg(file).arg("true"))?;
-
-        let mut link = Command::new("ip");
-        link.args(["link", "add", &port(host), "type", "veth", "peer", "name", "eth0", "netns"]);
-        pass(link.arg(self.namespace(host)))?;
-        self.configure(host)?;
-        let port = port(host);
-        batch(Command::new("ip"), &format!("link set {port} up\nlink set {port} master here"))
+        make_namespace(&self.namespace(host))?;
+        add_wire(&port(host), &self.namespace(host))?;
+        self.configure(host, &host_script(host))?;
+        plug_in(host)
     }
 
-    fn configure(&self, host: usize) -> Result<()> {
+    /// Runs a script of `ip` on `host`.
+    fn configure(&self, host: usize, script: &str) -> Result<()> {
         // Without waiting a second for somebody else to claim an address that only we hand out.
         const CONFIGURE: &str = r"
 for which in all default; do
@@ -200,15 +163,11 @@ exec ip -batch -
 ";
         let mut command = self.in_namespace(host, "sh");
         command.args(["-c", CONFIGURE]);
-        batch(command, &host_script(host))
+        batch(command, script)
     }
 
     fn in_namespace(&self, host: usize, program: &str) -> Command {
-        let mut net = std::ffi::OsString::from("--net=");
-        net.push(self.namespace(host));
-        let mut command = Command::new("nsenter");
-        command.arg(net).arg(program);
-        command
+        in_namespace(&self.namespace(host), program)
     }
 
     fn namespace(&self, host: usize) -> PathBuf {
@@ -220,11 +179,33 @@ exec ip -batch -
     }
 }
 
-/// Destinations that a filter collects, for scenarios that ask for them.
-const SETS: &str = "set strangers { type ipv4_addr . inet_proto . inet_service; flags dynamic; \
-                    size 4096; }\n\
-                    set strangers6 { type ipv6_addr . inet_proto . inet_service; flags dynamic; \
-                    size 4096; }";
+fn make_namespace(path: &Path) -> Result<()> {
+    File::create(path)?;
+    let mut file = std::ffi::OsString::from("--net=");
+    file.push(path);
+    pass(Command::new("unshare").arg(file).arg("true"))
+}
+
+fn in_namespace(path: &Path, program: &str) -> Command {
+    let mut net = std::ffi::OsString::from("--net=");
+    net.push(path);
+    let mut command = Command::new("nsenter");
+    command.arg(net).arg(program);
+    command
+}
+
+/// A wire from a port of the hub to the `eth0` of a namespace.
+fn add_wire(port: &str, namespace: &Path) -> Result<()> {
+    let mut link = Command::new("ip");
+    link.args(["link", "add", port, "type", "veth", "peer", "name", "eth0", "netns"]);
+    pass(link.arg(namespace))
+}
+
+/// Puts the hub's end of a host's wire on the bridge.
+fn plug_in(host: usize) -> Result<()> {
+    let port = port(host);
+    batch(Command::new("ip"), &format!("link set {port} up\nlink set {port} master here"))
+}
 
 /// A host's IPv4 address.
 pub(crate) fn addr(host: usize) -> String {
@@ -273,6 +254,7 @@ fn host_script(host: usize) -> String {
             let ip = server.split(':').next().unwrap_or_default();
             let _ = writeln!(script, "addr add {ip}/16 dev eth0");
         }
+        let _ = writeln!(script, "addr add {DNS_SERVER}/16 dev eth0");
     }
     script
 }

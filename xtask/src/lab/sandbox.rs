@@ -3,6 +3,7 @@
 //! The first process inside watches a pipe whose other end we hold. If we vanish, however, the pipe
 //! closes, it ends, and with the first process of a process namespace the kernel ends all others;
 //! with the last process go the network namespaces, the mounts and the files, which are in memory.
+//! What is left is the directory over which the memory was mounted; the first process deletes it.
 
 use std::{
     fs,
@@ -14,6 +15,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+use super::runs;
 use crate::project::{Binaries, capture, pass, succeeds};
 
 /// User, network, mount and process namespaces. The user namespace makes us root in there, whoever
@@ -41,15 +43,28 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
 const PROBE: &str = "mount -t tmpfs lab /mnt && ip link add bridge type bridge && \
                      ip link add one type veth peer name other";
 
+/// Settings of kernels, and the value with which each forbids user namespaces: everybody's, Debian's
+/// and Ubuntu's.
+const SETTINGS: [(&str, &str); 3] = [
+    ("user.max_user_namespaces", "0"),
+    ("kernel.unprivileged_userns_clone", "0"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1"),
+];
+
 /// Runs what it is told with its standard input as a lifeline. A shell, because the first process of
 /// a namespace must collect orphans, and ignores signals that it doesn't handle.
 const GUARD: &str = r#"
-mount -t tmpfs -o mode=0700 lab "$1" && shift || exit
-trap 'exit 143' TERM
+scratch=$1; shift
+mount -t tmpfs -o mode=0700 lab "$scratch" || exit
+clear() { umount -l "$scratch" && rm -r "$scratch"; }
+trap 'clear; exit 143' HUP INT TERM
 exec 3<&0
 (cat <&3 >/dev/null; kill -s TERM 1) &
 "$@" </dev/null 3<&- &
 wait $!
+status=$?
+clear
+exit $status
 "#;
 
 /// Why the lab can't run here, if it can't.
@@ -63,13 +78,25 @@ pub(crate) fn obstacle() -> Option<String> {
         }
     }
     let probe = capture(Command::new("unshare").args(FLAGS).args(["sh", "-c", PROBE]));
-    probe.err().map(|error| format!("the system grants no namespaces: {error:#}"))
+    let error = probe.err()?;
+    let because = forbidding_setting().map(|setting| format!(" ({setting})")).unwrap_or_default();
+    Some(format!("the system grants no namespaces{because}: {error:#}"))
+}
+
+/// The setting that forbids users their namespaces, if it is one that we know.
+fn forbidding_setting() -> Option<String> {
+    let has_value = |(name, value): &(&str, &str)| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        fs::read_to_string(path).is_ok_and(|text| text.trim() == *value)
+    };
+    let (name, value) = SETTINGS.into_iter().find(has_value)?;
+    Some(format!("sysctl {name} is {value}"))
 }
 
 /// A sandbox that wasn't entered yet.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
-    /// Where memory is mounted inside; outside it stays empty.
+    /// Where memory is mounted inside; outside it only says whose it is.
     scratch: TempDir,
     xtask: PathBuf,
 }
@@ -79,7 +106,9 @@ impl Sandbox {
     pub(crate) fn new(binaries: &Binaries) -> Result<Self> {
         let dir = files_dir(&binaries.node)?;
         fs::create_dir_all(&dir)?;
-        let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(dir)?;
+        runs::sweep(&dir)?;
+        let scratch = tempfile::Builder::new().prefix(runs::PREFIX).tempdir_in(dir)?;
+        runs::own(scratch.path())?;
         // The one beside the programs: while `cargo xtask test` runs, cargo may have replaced the
         // file that this process was started from.
         Ok(Self { scratch, xtask: binaries.node.with_file_name("xtask") })
@@ -133,4 +162,46 @@ pub(crate) fn keep_files(scratch: &Path, name: &str) -> Result<()> {
 fn files_dir(node: &Path) -> Result<PathBuf> {
     let target = node.parent().and_then(Path::parent).context("no target directory")?;
     Ok(target.join("lab"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        os::unix::fs::PermissionsExt,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+    use crate::process::poll;
+
+    /// A program that stays, with a child of its own.
+    const STAYS: &str = "#!/bin/sh\necho here\nsleep 600 &\nsleep 600\n";
+
+    #[test]
+    fn nothing_is_left_when_whoever_started_it_vanishes() {
+        if let Some(obstacle) = obstacle() {
+            return eprintln!("skipped: {obstacle}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let stays = dir.path().join("stays");
+        fs::write(&stays, STAYS).unwrap();
+        fs::set_permissions(&stays, fs::Permissions::from_mode(0o755)).unwrap();
+        let scratch = tempfile::tempdir_in(dir.path()).unwrap();
+        runs::own(scratch.path()).unwrap();
+        let sandbox = Sandbox { scratch, xtask: stays };
+        let mut child = sandbox.command(&[]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let mut here = [0; 5];
+        stdout.read_exact(&mut here).unwrap();
+
+        // What remains of a process that is killed: its files. Its ends of pipes are closed.
+        let scratch = sandbox.scratch.keep();
+        drop(child.stdin.take());
+        // Ends when the last process in there does, for each has inherited it.
+        stdout.read_to_end(&mut Vec::new()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let rest = Duration::from_millis(20);
+        let ended = poll(deadline, rest, || Ok(child.try_wait()?)).unwrap();
+        assert!(ended.is_some() && !scratch.exists(), "{ended:?}");
+    }
 }

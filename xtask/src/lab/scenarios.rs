@@ -3,20 +3,22 @@
 //! Nodes are started as an operator would: with no flag but those that the scenario is about. Where a
 //! scenario is about one way to find each other, the others are shut in the network, not by a flag.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime},
-};
+mod dht;
+mod hostile;
+mod join;
+mod partition;
+mod private;
+mod restart;
+mod wires;
 
-use anyhow::{Context, Result, bail};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Result, bail};
 
 use super::{
-    network::{Dns, Network},
     report::{Bound, Finding},
-    strangers,
     world::World,
 };
-use crate::{process::poll, swarm::REST};
 
 /// Something to be shown.
 #[derive(Debug)]
@@ -40,84 +42,154 @@ pub(crate) const ALL: &[Scenario] = &[
         shows: "a node joins by another's id and address",
         bound: within(2),
         n_hosts: 2,
-        run: bootstrap,
+        run: join::bootstrap,
     },
     Scenario {
         name: "ticket",
         shows: "a node joins by another's ticket",
         bound: within(2),
         n_hosts: 2,
-        run: ticket,
+        run: join::ticket,
     },
     Scenario {
         name: "black-hole-dns",
         shows: "a node serves though no resolver ever answers",
         bound: Bound::Within(Duration::from_millis(300)),
         n_hosts: 1,
-        run: black_hole_dns,
+        run: join::black_hole_dns,
     },
     Scenario {
         name: "private",
         shows: "same topic, two secrets: peers of the other network that are seen",
         bound: Bound::None,
         n_hosts: 4,
-        run: private,
+        run: private::private,
     },
     Scenario {
         name: "restart-all",
         shows: "6 nodes stop and come back, no DHT, no flag: all agree",
         bound: within(10),
         n_hosts: 6,
-        run: restart_all,
+        run: restart::restart_all,
     },
     Scenario {
         name: "crash-all",
         shows: "6 nodes are killed 5 s after they agreed and come back, no DHT, no flag: all agree",
         bound: within(10),
         n_hosts: 6,
-        run: crash_all,
+        run: restart::crash_all,
     },
     Scenario {
         name: "dht-three",
         shows: "3 nodes start together, only the DHT, no flag: all agree",
         bound: within(5),
         n_hosts: 3,
-        run: dht_three,
+        run: dht::dht_three,
     },
     Scenario {
         name: "dht-three-no-relay",
         shows: "the same with --relay disabled",
         bound: within(5),
         n_hosts: 3,
-        run: dht_three_no_relay,
+        run: dht::dht_three_no_relay,
     },
     Scenario {
         name: "dht-late",
         shows: "a fourth joins by the DHT: all agree",
         bound: within(3),
         n_hosts: 4,
-        run: dht_late,
+        run: dht::dht_late,
     },
     Scenario {
         name: "dht-mixed",
         shows: "the same three with a stock distributed-topic-tracker peer among them",
         bound: within(15),
         n_hosts: 4,
-        run: dht_mixed,
+        run: dht::dht_mixed,
     },
     Scenario {
         name: "private-dht",
         shows: "3 nodes start together with --dht-bootstrap, names lead nowhere: all agree",
         bound: within(5),
         n_hosts: 3,
-        run: private_dht,
+        run: private::private_dht,
     },
     Scenario {
         name: "mdns",
         shows: "3 nodes start together, only the local network: all agree",
         bound: within(7),
         n_hosts: 3,
-        run: mdns,
+        run: join::mdns,
+    },
+    Scenario {
+        name: "dns-txt",
+        shows: "a node joins by a TXT record that holds an id and an address",
+        bound: within(5),
+        n_hosts: 2,
+        run: join::dns_txt,
+    },
+    Scenario {
+        name: "dns-txt-ticket",
+        shows: "the same, but the record holds a ticket",
+        bound: within(5),
+        n_hosts: 2,
+        run: join::dns_txt_ticket,
+    },
+    Scenario {
+        name: "dht-garbage",
+        shows: "the DHT answers garbage: 3 nodes serve, and join by id and address",
+        // Origin: that of `bootstrap`, for nothing else is in the way.
+        bound: within(2),
+        n_hosts: 3,
+        run: hostile::garbage,
+    },
+    Scenario {
+        name: "dht-silent",
+        shows: "the DHT answers nothing: 3 nodes serve, and join by id and address",
+        // Origin: that of `bootstrap`, for nothing else is in the way.
+        bound: within(2),
+        n_hosts: 3,
+        run: hostile::silent,
+    },
+    Scenario {
+        name: "dht-strangers",
+        shows: "the DHT is full of strangers: 3 nodes serve, and join by id and address",
+        // Origin: that of `bootstrap`, for nothing else is in the way.
+        bound: within(2),
+        n_hosts: 3,
+        run: hostile::strangers,
+    },
+    Scenario {
+        name: "dht-garbage-mdns",
+        shows: "the DHT answers garbage: 3 nodes start together, and meet by mDNS",
+        // Origin: that of `mdns`, for nothing else is in the way.
+        bound: within(7),
+        n_hosts: 3,
+        run: hostile::garbage_mdns,
+    },
+    Scenario {
+        name: "dht-silent-mdns",
+        shows: "the DHT answers nothing: 3 nodes start together, and meet by mDNS",
+        // Origin: that of `mdns`, for nothing else is in the way.
+        bound: within(7),
+        n_hosts: 3,
+        run: hostile::silent_mdns,
+    },
+    Scenario {
+        name: "dht-strangers-mdns",
+        shows: "the DHT is full of strangers: 3 nodes start together, and meet by mDNS",
+        // Origin: that of `mdns`, for nothing else is in the way.
+        bound: within(7),
+        n_hosts: 3,
+        run: hostile::strangers_mdns,
+    },
+    Scenario {
+        name: "dht-strangers-one",
+        shows: "7 of 8 DHT servers are full of strangers, and nothing but the DHT: all agree",
+        // Origin: a guess; the issue only asks for other channels.
+        bound: within(60),
+        n_hosts: 3,
+        run: hostile::strangers_but_one,
     },
     Scenario {
         name: "loss",
@@ -125,33 +197,66 @@ pub(crate) const ALL: &[Scenario] = &[
         // Origin: a guess; the issue only asks that all join.
         bound: within(60),
         n_hosts: 12,
-        run: loss,
+        run: wires::loss,
     },
     Scenario {
         name: "partition",
         shows: "3 + 3 apart for 60 s, a newcomer in each half: all agree after the cut heals",
         bound: within(30),
         n_hosts: 6,
-        run: partition_three_three,
+        run: partition::three_three,
     },
     Scenario {
         name: "partition-one",
         shows: "1 + 5 apart for 60 s, a newcomer among the 5: all agree after the cut heals",
         bound: within(30),
         n_hosts: 6,
-        run: partition_one_five,
+        run: partition::one_five,
+    },
+    Scenario {
+        name: "partition-no-dht",
+        shows: "3 + 3 apart for 60 s, no DHT, no mDNS, a newcomer in each half: all agree",
+        bound: within(30),
+        n_hosts: 6,
+        run: partition::three_three_no_dht,
+    },
+    Scenario {
+        name: "partition-one-no-dht",
+        shows: "1 + 5 apart for 60 s, no DHT, no mDNS, a newcomer among the 5: all agree",
+        bound: within(30),
+        n_hosts: 6,
+        run: partition::one_five_no_dht,
+    },
+    Scenario {
+        name: "double-nat",
+        shows: "2 nodes, each behind a home router, join by ticket through a relay",
+        // Origin: our own; the issue names none.
+        bound: within(10),
+        n_hosts: 2,
+        run: wires::double_nat,
     },
     Scenario {
         name: "no-third-party",
         shows: "3 nodes of a private network: others they send packets to",
         bound: Bound::None,
         n_hosts: 4,
-        run: no_third_party,
+        run: private::no_third_party,
     },
 ];
 
 /// What `cargo xtask test` runs: what takes seconds, and passes.
-const SHORT: &[&str] = &["bootstrap", "ticket", "black-hole-dns", "private", "restart-all"];
+const SHORT: &[&str] = &[
+    "bootstrap",
+    "ticket",
+    "dns-txt",
+    "black-hole-dns",
+    "private",
+    "restart-all",
+    "loss",
+    "dht-garbage",
+    "dht-strangers",
+    "double-nat",
+];
 
 const fn within(secs: u64) -> Bound {
     Bound::Within(Duration::from_secs(secs))
@@ -177,226 +282,17 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Scenario>> {
     names.iter().map(find).collect()
 }
 
-fn bootstrap(world: &mut World) -> Result<Finding> {
-    world.mute_mdns()?;
-    world.start(1, &[])?;
-    let peer = world.reference(1)?;
-    join_by(world, &peer)
-}
-
-fn ticket(world: &mut World) -> Result<Finding> {
-    world.mute_mdns()?;
-    world.start(1, &[])?;
-    let peer = world.ticket(1)?;
-    join_by(world, &peer)
-}
-
-fn join_by(world: &mut World, peer: &str) -> Result<Finding> {
-    world.start(2, &["--bootstrap", peer])?;
-    let started_at = world.started_at(2)?;
-    agreed_since(world, &[1, 2], started_at)
-}
-
-fn black_hole_dns(world: &mut World) -> Result<Finding> {
-    world.set_dns(1, Dns::BlackHole)?;
-    world.start(1, &[])?;
-    Ok(Finding::took(world.served_after(1)?))
-}
-
-fn private(world: &mut World) -> Result<Finding> {
-    let blue = ["--topic", "office", "--topic-secret", "blue"];
-    let red = ["--topic", "office", "--topic-secret", "red"];
-    world.start_dht()?;
-    world.start(1, &blue)?;
-    world.start(3, &red)?;
-    // Told of a member of the other network too, which is more than an outsider should know.
-    let peers = format!("{},{}", world.reference(1)?, world.reference(3)?);
-    world.start(2, &[&blue[..], &["--bootstrap", &peers]].concat())?;
-    world.start(4, &[&red[..], &["--bootstrap", &peers]].concat())?;
-    for network in [[1, 2], [3, 4]] {
-        if let Err(gaps) = world.await_agreement(&network, PATIENCE)? {
-            return Ok(Finding::never(format!("a network of its own isn't found: {gaps}")));
-        }
-    }
-    thread::sleep(Duration::from_secs(10));
-    world.follow_logs()?;
-    let foreign = [([1, 2], [3, 4]), ([3, 4], [1, 2])];
-    let n_foreign: usize = foreign
-        .iter()
-        .flat_map(|(own, others)| own.map(|host| world.held(host, others).len()))
-        .sum();
-    let n_told = world.n_told_to_outsider(3, 1)?;
-    let note = format!("in tables {n_foreign}, told to an outsider who knows the address {n_told}");
-    Ok(Finding::count(n_foreign + n_told).noting(note))
-}
-
-fn restart_all(world: &mut World) -> Result<Finding> {
-    let hosts = six(world)?;
-    world.stop(&hosts)?;
-    restarted(world, &hosts)
-}
-
-fn crash_all(world: &mut World) -> Result<Finding> {
-    let hosts = six(world)?;
-    thread::sleep(Duration::from_secs(5));
-    world.kill(&hosts);
-    restarted(world, &hosts)
-}
-
-fn restarted(world: &mut World, hosts: &[usize]) -> Result<Finding> {
-    let started_at = world.start_together(hosts, &[])?;
-    agreed_since(world, hosts, started_at)
-}
-
-/// Six nodes that agree, with nothing but one of them to join through.
-fn six(world: &mut World) -> Result<Vec<usize>> {
-    world.mute_mdns()?;
-    start_through_first(world)
-}
-
-fn start_through_first(world: &mut World) -> Result<Vec<usize>> {
-    world.start(1, &[])?;
+/// Starts a node on every host, all but the first through the first, and waits until they agree.
+fn start_through_first(world: &mut World, flags: &[&str]) -> Result<Vec<usize>> {
+    world.start(1, flags)?;
     let peer = world.reference(1)?;
     let others: Vec<usize> = (2..=world.n_hosts()).collect();
-    world.start_together(&others, &["--bootstrap", &peer])?;
+    world.start_together(&others, &[flags, &["--bootstrap", &peer]].concat())?;
     let hosts: Vec<usize> = (1..=world.n_hosts()).collect();
     match world.await_agreement(&hosts, PATIENCE)? {
         Ok(_) => Ok(hosts),
         Err(gaps) => bail!("they never agreed: {gaps}"),
     }
-}
-
-fn dht_three(world: &mut World) -> Result<Finding> {
-    by_dht(world, &[1, 2, 3], &[])
-}
-
-fn dht_three_no_relay(world: &mut World) -> Result<Finding> {
-    by_dht(world, &[1, 2, 3], &["--relay", "disabled"])
-}
-
-fn by_dht(world: &mut World, hosts: &[usize], flags: &[&str]) -> Result<Finding> {
-    world.mute_mdns()?;
-    world.start_dht()?;
-    let started_at = world.start_together(hosts, flags)?;
-    agreed_since(world, hosts, started_at)
-}
-
-fn dht_late(world: &mut World) -> Result<Finding> {
-    world.mute_mdns()?;
-    world.start_dht()?;
-    world.start_together(&[1, 2, 3], &[])?;
-    if let Err(gaps) = world.await_agreement(&[1, 2, 3], PATIENCE)? {
-        return Ok(Finding::never(format!("the first three never agreed: {gaps}")));
-    }
-    world.start(4, &[])?;
-    let started_at = world.started_at(4)?;
-    agreed_since(world, &[1, 2, 3, 4], started_at)
-}
-
-fn dht_mixed(world: &mut World) -> Result<Finding> {
-    world.mute_mdns()?;
-    world.start_dht()?;
-    world.start_stock_peer(4)?;
-    let started_at = world.start_together(&[1, 2, 3], &[])?;
-    let agreed = agreed_since(world, &[1, 2, 3], started_at)?;
-    let Some(met_at) = world.await_stock_neighbour(PATIENCE)? else {
-        return Ok(Finding::never(format!("nobody met the stock peer; {}", agreed.note)));
-    };
-    Ok(agreed
-        .at_least(since(started_at, met_at))
-        .noting("until the stock peer has a neighbour too"))
-}
-
-fn private_dht(world: &mut World) -> Result<Finding> {
-    world.mute_mdns()?;
-    world.start_dht()?;
-    for host in [1, 2, 3] {
-        world.set_dns(host, Dns::BlackHole)?;
-    }
-    let servers = Network::dht_servers()[..2].join(",");
-    let started_at = world.start_together(&[1, 2, 3], &["--dht-bootstrap", &servers])?;
-    agreed_since(world, &[1, 2, 3], started_at)
-}
-
-fn mdns(world: &mut World) -> Result<Finding> {
-    let started_at = world.start_together(&[1, 2, 3], &["--no-dht"])?;
-    agreed_since(world, &[1, 2, 3], started_at)
-}
-
-fn loss(world: &mut World) -> Result<Finding> {
-    world.mute_mdns()?;
-    let impairment = world.network().impair(30, Duration::from_millis(50))?;
-    world.start(1, &[])?;
-    let peer = world.reference(1)?;
-    let others: Vec<usize> = (2..=world.n_hosts()).collect();
-    let started_at = world.start_together(&others, &["--bootstrap", &peer])?;
-    let hosts: Vec<usize> = (1..=world.n_hosts()).collect();
-    Ok(agreed_since(world, &hosts, started_at)?.noting(impairment))
-}
-
-fn partition_three_three(world: &mut World) -> Result<Finding> {
-    partition(world, &[4, 5, 6], &[(3, 1), (6, 4)])
-}
-
-fn partition_one_five(world: &mut World) -> Result<Finding> {
-    partition(world, &[6], &[(5, 1)])
-}
-
-/// Cuts off those `there`, and replaces in each half one node by a newcomer that joins through
-/// another: tables that still hold everyone from before the cut prove nothing, a newcomer's id does.
-fn partition(world: &mut World, there: &[usize], newcomers: &[(usize, usize)]) -> Result<Finding> {
-    const APART: Duration = Duration::from_secs(60);
-    world.mute_mdns()?;
-    world.start_dht()?;
-    let hosts = start_through_first(world)?;
-    world.cut(there)?;
-    let cut = Instant::now();
-    for (newcomer, through) in newcomers {
-        world.forget(*newcomer)?;
-        let peer = world.reference(*through)?;
-        world.start(*newcomer, &["--bootstrap", &peer])?;
-    }
-    thread::sleep(APART.saturating_sub(cut.elapsed()));
-    let lost = who_lost_whom(world, &hosts, there)?;
-    world.heal(there)?;
-    let finding = agreed_since(world, &hosts, SystemTime::now())?;
-    match lost.is_empty() {
-        true => Ok(finding),
-        false => Ok(Finding::never(format!("in its own half, {lost}; {}", finding.note))),
-    }
-}
-
-/// Whom tables lack of their own half.
-fn who_lost_whom(world: &mut World, hosts: &[usize], there: &[usize]) -> Result<String> {
-    world.follow_logs()?;
-    let (far, near): (Vec<usize>, Vec<usize>) = hosts.iter().partition(|h| there.contains(h));
-    let gaps = [world.who_misses_whom(&near), world.who_misses_whom(&far)];
-    Ok(gaps.into_iter().filter(|gap| !gap.is_empty()).collect::<Vec<_>>().join("; "))
-}
-
-fn no_third_party(world: &mut World) -> Result<Finding> {
-    if !strangers::has_nft() {
-        return Ok(Finding::skipped("`nft` is missing (package nftables), or grants nothing here"));
-    }
-    world.start_dht()?;
-    strangers::watch(world.network())?;
-    let secret = ["--topic-secret", "blue"];
-    world.start(1, &secret)?;
-    let peer = world.reference(1)?;
-    world.start_together(&[2, 3], &[&secret[..], &["--bootstrap", &peer]].concat())?;
-    if let Err(gaps) = world.await_agreement(&[1, 2, 3], PATIENCE)? {
-        return Ok(Finding::never(gaps));
-    }
-    thread::sleep(Duration::from_secs(20));
-    let seen = strangers::seen()?;
-    // A count of none is worth something only if the watch sees what is there.
-    world.start(4, &[])?;
-    let asked = poll(Instant::now() + PATIENCE, REST, || {
-        Ok(Some(strangers::seen()?).filter(|now| now.len() > seen.len()))
-    })?;
-    let asked = asked.context("a node of the public network wasn't seen to ask anyone")?;
-    let control = format!("control: a node of the public network asks {} at once", asked.len());
-    Ok(Finding::count(seen.len()).noting(seen.join("\n")).noting(control))
 }
 
 /// The time until the tables of `hosts` hold each other, from `start`.

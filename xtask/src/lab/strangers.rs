@@ -7,6 +7,9 @@ use anyhow::Result;
 use super::network::{Network, addr, addr6};
 use crate::project::{capture, succeeds};
 
+/// Why something isn't shown where [`has_nft`] says no.
+pub(crate) const NO_NFT: &str = "`nft` is missing (package nftables), or grants nothing here";
+
 /// Whether packets can be filtered and counted here.
 pub(crate) fn has_nft() -> bool {
     succeeds(Command::new("nft").args(["add", "table", "netdev", "probe"]))

@@ -1,5 +1,7 @@
 //! The world of one scenario: its network, and the programs that run in it.
 
+mod surroundings;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -11,7 +13,8 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::network::{self, DHT_HOST, Dns, Network, Side};
+pub(crate) use self::surroundings::Hostility;
+use super::network::{Network, Side};
 use crate::{
     logs::{self, Log},
     process::{Process, Watchdog, poll, terminate},
@@ -99,18 +102,6 @@ impl World {
         self.network.n_hosts()
     }
 
-    /// Starts the DHT's servers, and waits until they know each other.
-    pub(crate) fn start_dht(&mut self) -> Result<()> {
-        let mut args = vec!["dht".to_owned(), "--bind".to_owned()];
-        args.extend(Network::dht_servers());
-        self.help(DHT_HOST, "dht", &args)
-    }
-
-    /// Starts a peer that is none of ours, and waits until it looks for others.
-    pub(crate) fn start_stock_peer(&mut self, host: usize) -> Result<()> {
-        self.help(host, "stock-peer", &["stock-peer".to_owned()])
-    }
-
     /// Starts a node and waits until it serves.
     pub(crate) fn start(&mut self, host: usize, flags: &[&str]) -> Result<()> {
         let launched = self.launch(host, flags)?;
@@ -153,7 +144,7 @@ impl World {
         let node = Node {
             id: value_of(&said, "node id: ").context("no node id")?,
             ticket: value_of(&said, "ticket: ").context("no ticket")?,
-            addrs: read_addrs(&launched.dir, launched.host, deadline)?,
+            addrs: read_addrs(&launched.dir, &self.network.addrs(launched.host), deadline)?,
             log: Log::open(&log)?,
             started_at: launched.started_at,
             served_after,
@@ -230,6 +221,17 @@ impl World {
         Ok(Ok(agreed.into_iter().max().unwrap_or(SystemTime::UNIX_EPOCH)))
     }
 
+    /// An error if a node has ended by itself.
+    pub(crate) fn ensure_running(&mut self, hosts: &[usize]) -> Result<()> {
+        for host in hosts {
+            let node = self.nodes.get_mut(host).context("it was never started")?;
+            if let Some(status) = node.process.ended()? {
+                bail!("the node on host {host} ended with {status}:\n{}", node.log.tail());
+            }
+        }
+        Ok(())
+    }
+
     /// Reads every log up to now.
     pub(crate) fn follow_logs(&mut self) -> Result<()> {
         self.nodes.values_mut().try_for_each(|node| node.log.follow())
@@ -239,17 +241,6 @@ impl World {
     pub(crate) fn held(&self, host: usize, others: &[usize]) -> Vec<usize> {
         let holds = |other: &usize| self.holds_since(host, &[*other]).is_some();
         others.iter().copied().filter(|other| *other != host).filter(holds).collect()
-    }
-
-    /// Until `stock-peer` has a node of ours as its neighbour.
-    pub(crate) fn await_stock_neighbour(&self, limit: Duration) -> Result<Option<SystemTime>> {
-        let out = self.files.join("stock-peer.out");
-        poll(Instant::now() + limit, SHORT_REST, || {
-            let text = fs::read_to_string(&out)?;
-            let ours = |line: &str| self.nodes.values().any(|node| line.ends_with(&node.id));
-            let met = text.lines().any(|line| line.starts_with("neighbour: ") && ours(line));
-            Ok(met.then(SystemTime::now))
-        })
     }
 
     /// How many peers somebody on host `from` who knows no secret is told by the node on `host`.
@@ -271,11 +262,6 @@ impl World {
         ))
     }
 
-    /// Changes whom a host asks for names.
-    pub(crate) fn set_dns(&self, host: usize, dns: Dns) -> Result<()> {
-        self.network.set_dns(host, dns)
-    }
-
     /// Cuts the network in two: those `there` hear nothing of the others.
     pub(crate) fn cut(&self, there: &[usize]) -> Result<()> {
         self.network.move_to(Side::There, there)
@@ -286,26 +272,9 @@ impl World {
         self.network.move_to(Side::Here, there)
     }
 
-    /// Lets nobody be found by mDNS.
-    pub(crate) fn mute_mdns(&self) -> Result<()> {
-        self.network.mute_mdns()
-    }
-
     /// The network, for what only one scenario does.
     pub(crate) fn network(&self) -> &Network {
         &self.network
-    }
-
-    fn help(&mut self, host: usize, name: &str, args: &[String]) -> Result<()> {
-        let out = self.files.join(format!("{name}.out"));
-        let log = self.files.join(format!("{name}.log"));
-        let mut command = self.network.command(host, &self.tools.lab);
-        command.args(args).stdout(File::create(&out)?).stderr(File::create(&log)?);
-        let mut process = self.watchdog.spawn(&mut command)?;
-        await_line(&out, &mut process, "ready", Instant::now() + START_LIMIT)
-            .with_context(|| format!("{name}'s log ends:\n{}", logs::tail(&log)))?;
-        self.helpers.push(process);
-        Ok(())
     }
 
     /// Asks the node of that reference for its table.
@@ -385,21 +354,24 @@ fn value_of(text: &str, start: &str) -> Option<String> {
 }
 
 /// A node's addresses in the lab. Its runtime file names those for programs on the same host.
-fn read_addrs(data_dir: &Path, host: usize, deadline: Instant) -> Result<String> {
+fn read_addrs(data_dir: &Path, ips: &Ips, deadline: Instant) -> Result<String> {
     let path = data_dir.join("node.json");
     let text = poll(deadline, REST, || Ok(fs::read_to_string(&path).ok()))?
         .context("it serves but left no node.json")?;
     let runtime: Value = serde_json::from_str(&text).context("node.json is no JSON")?;
     let addrs = runtime["addrs"].as_array().context("no addrs in node.json")?;
-    let in_lab: Vec<String> = addrs.iter().filter_map(|addr| lab_addr(addr, host)).collect();
+    let in_lab: Vec<String> = addrs.iter().filter_map(|addr| lab_addr(addr, ips)).collect();
     Ok(in_lab.join(","))
 }
 
-fn lab_addr(addr: &Value, host: usize) -> Option<String> {
+/// A host's IPv4 address, and its IPv6 address where it has one.
+type Ips = (String, Option<String>);
+
+fn lab_addr(addr: &Value, (v4, v6): &Ips) -> Option<String> {
     let (ip, port) = addr.as_str()?.rsplit_once(':')?;
     match ip.starts_with('[') {
-        true => Some(format!("[{}]:{port}", network::addr6(host))),
-        false => Some(format!("{}:{port}", network::addr(host))),
+        true => v6.as_ref().map(|v6| format!("[{v6}]:{port}")),
+        false => Some(format!("{v4}:{port}")),
     }
 }
 
@@ -409,9 +381,12 @@ mod tests {
 
     #[test]
     fn local_addresses_become_those_of_the_lab() {
-        let in_lab = |addr: &str| lab_addr(&Value::from(addr), 3);
+        let ips = ("10.77.0.3".to_owned(), Some("fd77::3".to_owned()));
+        let in_lab = |addr: &str| lab_addr(&Value::from(addr), &ips);
         assert_eq!(in_lab("127.0.0.1:77").as_deref(), Some("10.77.0.3:77"));
         assert_eq!(in_lab("[::1]:78").as_deref(), Some("[fd77::3]:78"));
         assert_eq!(in_lab("nonsense"), None);
+        let v4_only = ("10.77.0.3".to_owned(), None);
+        assert_eq!(lab_addr(&Value::from("[::1]:78"), &v4_only), None);
     }
 }
