@@ -54,6 +54,8 @@ struct Simulation {
     nodes: Vec<Node>,
     under_way: BTreeMap<(Duration, u64), (usize, Option<u64>, Arrival)>,
     n_sent: u64,
+    /// When every node was last told what it knows.
+    shown_at: Duration,
 }
 
 impl Simulation {
@@ -66,6 +68,7 @@ impl Simulation {
             nodes: Vec::new(),
             under_way: BTreeMap::new(),
             n_sent: 0,
+            shown_at: secs(0),
         }
     }
 
@@ -244,7 +247,8 @@ impl Simulation {
             assert!(self.now < start + at_most, "apart after {at_most:?}: {:?}", self.parts());
             self.run_until(self.now + millis(50));
             // Announcements keep tables fresh.
-            if self.now.as_millis() % 10_000 == 0 {
+            if self.now >= self.shown_at + secs(10) {
+                self.shown_at = self.now;
                 (0..self.nodes.len()).for_each(|node| self.show(node));
             }
         }
