@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use id_client::{AskError, Client, Session};
+use id_client::{AddressPolicy, AskError, Client, Session};
 use id_proto::{
     PeersPage, SignedAnnouncement, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey},
@@ -72,6 +72,8 @@ pub(crate) struct Actor {
     pub(crate) role: Role,
     pub(crate) private: bool,
     pub(crate) announce_addrs: AnnounceAddrs,
+    /// Which addresses that others announce may be dialled, besides those in our own places.
+    pub(crate) policy: AddressPolicy,
     pub(crate) clock: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) client: Client,
@@ -96,6 +98,7 @@ impl Actor {
             role: self.role,
             private: self.private,
             announce_addrs: self.announce_addrs,
+            policy: self.policy,
             clock: self.clock,
             client: self.client,
             book: self.book,
@@ -132,6 +135,7 @@ struct Running {
     role: Role,
     private: bool,
     announce_addrs: AnnounceAddrs,
+    policy: AddressPolicy,
     clock: Clock,
     client: Client,
     book: MemoryLookup,
@@ -196,6 +200,7 @@ impl Running {
 
     fn on_addr(&mut self, addr: &EndpointAddr) {
         self.facts.addrs = self.announce_addrs.select(addr, self.private);
+        self.step(Event::PolicyChanged(self.policy.clone().open(addr)));
         self.step(Event::OwnChanged(self.facts.clone()));
     }
 
@@ -209,7 +214,10 @@ impl Running {
                 info!(event = "neighbour_down", peer = %peer, "neighbour down");
                 self.step(Event::NeighbourDown(peer));
             }
-            GossipEvent::Received(message) => self.step(Event::Gossip(&message.content)),
+            GossipEvent::Received(message) => {
+                let (message, from) = (&message.content, message.delivered_from);
+                self.step(Event::Gossip { message, from });
+            }
             GossipEvent::Lagged => self.step(Event::Lagged),
         }
     }
@@ -260,7 +268,13 @@ impl Running {
     }
 
     fn learned(&self, entry: &Entry, is_new: bool) {
-        self.book.set_endpoint_info(entry.announcement.endpoint_addr());
+        let addr = self.membership.dialable(&entry.announcement);
+        if self.bootstrap.contains(&addr.id) {
+            // Where an operator, or an earlier run, knew it to be counts as well.
+            self.book.add_endpoint_info(addr);
+        } else {
+            self.book.set_endpoint_info(addr);
+        }
         if is_new {
             let (peer, source) = (entry.node_id(), entry.source);
             let table_size = self.membership.table_size();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use id_client::Client;
+use id_client::{AddressPolicy, Client};
 use id_proto::{
     Network, PeerEntry, SignedAnnouncement, Ticket,
     iroh_base::{EndpointAddr, PublicKey},
@@ -92,7 +92,7 @@ impl Node {
         let book = MemoryLookup::new();
         endpoint.address_lookup().map_err(|_| NodeError::EndpointClosed)?.add(book.clone());
         let clock = Clock::start();
-        let bootstrap = write_into(&book, known_peers(&config));
+        let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
         let gossip = config.gossip.then(|| Gossip::builder().spawn(endpoint.clone()));
         let topic = match &gossip {
@@ -128,6 +128,7 @@ impl Node {
             role: config.role,
             private: config.network.is_private(),
             announce_addrs: config.announce_addrs,
+            policy: address_policy(&config),
             clock,
             endpoint: endpoint.clone(),
             client: Client::new(endpoint.clone()).with_network(config.network.clone()),
@@ -229,10 +230,12 @@ impl Node {
 }
 
 /// Whom to join through: the configured peers, then those of the last run.
-fn known_peers(config: &NodeConfig) -> Vec<EndpointAddr> {
+fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
+    let policy = address_policy(config).open(&endpoint.addr());
     let remembered = config.data_dir.iter().flat_map(|dir| dir.load_peers());
     let remembered = remembered.filter(|peer| peer.network_tag == config.network.tag());
-    let remembered = remembered.take(MAX_REMEMBERED).map(|peer| peer.endpoint_addr());
+    let remembered =
+        remembered.take(MAX_REMEMBERED).map(|peer| policy.select(peer.endpoint_addr()));
     config.bootstrap.iter().cloned().chain(remembered).collect()
 }
 
@@ -253,6 +256,12 @@ async fn join(
     Topic::join(gossip.clone(), network, bootstrap.iter().copied().collect()).await
 }
 
+/// Which announced addresses may be dialled: peers may be where the configured ones are.
+fn address_policy(config: &NodeConfig) -> AddressPolicy {
+    let strict = AddressPolicy::new(&config.network);
+    config.bootstrap.iter().fold(strict, AddressPolicy::open)
+}
+
 fn own_facts(endpoint: &Endpoint, config: &NodeConfig) -> OwnFacts {
     let private = config.network.is_private();
     OwnFacts {
@@ -269,7 +278,15 @@ fn membership(
     clock: Clock,
 ) -> (Membership, Vec<Effect>) {
     let seq_floor = config.data_dir.as_ref().map_or(0, |dir| dir.seq_floor());
-    let membership = MembershipConfig { gossip: config.gossip, ..config.membership.clone() };
+    let configured = config.bootstrap.iter().map(|peer| peer.id);
+    let membership = MembershipConfig {
+        gossip: config.gossip,
+        // An observer asks nobody anything that it needn't.
+        verify_gap: config.membership.verify_gap.filter(|_| config.role == Role::Member),
+        configured: config.membership.configured.iter().copied().chain(configured).collect(),
+        address_policy: address_policy(config).open(&endpoint.addr()),
+        ..config.membership.clone()
+    };
     let key = endpoint.secret_key().clone();
     Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
 }

@@ -146,7 +146,7 @@ impl Answerer {
             neighbours: view.neighbours.clone(),
             isolated: view.isolated,
             channels: self.channels(&view),
-            counters: view.stats.counters(),
+            counters: counters(&view),
         };
         MetaResponse::Status(report.encode())
     }
@@ -158,7 +158,22 @@ impl Answerer {
             n => format!("{n} neighbours"),
         };
         let dht = self.dht.as_ref().map_or("disabled".to_owned(), |dht| dht.borrow().clone());
-        vec![("gossip".to_owned(), gossip), ("dht".to_owned(), dht)]
+        let mut channels = vec![("gossip".to_owned(), gossip), ("dht".to_owned(), dht)];
+        channels.extend(view.introducers.iter().map(|it| {
+            let (share, name) = (it.share, format!("introducer {}", it.share.introducer));
+            let what = format!(
+                "brought {} of {} peers, {} of them unverified; may bring {} more at once, {} in a \
+                 full table; {} dials",
+                share.n_entries,
+                view.entries.len(),
+                share.n_unverified,
+                it.room,
+                it.squeeze,
+                it.dials,
+            );
+            (name, what)
+        }));
+        channels
     }
 
     async fn list_peers(
@@ -184,6 +199,16 @@ impl Answerer {
         }
         send_page(&pages, page).await
     }
+}
+
+/// What was counted, and what the table holds now.
+fn counters(view: &View) -> Vec<(String, u64)> {
+    let n_unverified = view.n_unverified as u64;
+    let n_verified = view.entries.len() as u64 - n_unverified;
+    let mut counters = view.stats.counters();
+    counters.push(("table_verified".to_owned(), n_verified));
+    counters.push(("table_unverified".to_owned(), n_unverified));
+    counters
 }
 
 async fn send_page(pages: &mpsc::Sender<MetaResponse>, page: PeersPage) -> Result<(), SendError> {
