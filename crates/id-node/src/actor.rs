@@ -1,12 +1,16 @@
 //! The one task that owns the membership: it turns what happens into events, and performs effects.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::StreamExt;
 use id_client::{AddressPolicy, AskError, Client, Session};
 use id_proto::{
     PeersPage, SignedAnnouncement, UnverifiedAnnouncement,
-    iroh_base::{EndpointAddr, PublicKey},
+    iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 use iroh::{Endpoint, Watcher, address_lookup::memory::MemoryLookup};
 use iroh_gossip::api::{Event as GossipEvent, GossipReceiver};
@@ -81,6 +85,8 @@ pub(crate) struct Actor {
     pub(crate) topic: Option<(Topic, GossipReceiver)>,
     /// Whom to join through besides those in the table.
     pub(crate) bootstrap: BTreeSet<PublicKey>,
+    /// Where an operator says that peers are.
+    pub(crate) configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) data_dir: Option<Arc<DataDir>>,
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -105,6 +111,7 @@ impl Actor {
             topic,
             rejoin: Rejoin::new(now),
             bootstrap: self.bootstrap,
+            configured: self.configured,
             view: self.view,
             shown_at: now,
             save_at: now + FIRST_SAVE,
@@ -142,6 +149,7 @@ struct Running {
     topic: Option<Topic>,
     rejoin: Rejoin,
     bootstrap: BTreeSet<PublicKey>,
+    configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     view: watch::Sender<Arc<View>>,
     shown_at: Duration,
     save_at: Duration,
@@ -268,13 +276,10 @@ impl Running {
     }
 
     fn learned(&self, entry: &Entry, is_new: bool) {
-        let addr = self.membership.dialable(&entry.announcement);
-        if self.bootstrap.contains(&addr.id) {
-            // Where an operator, or an earlier run, knew it to be counts as well.
-            self.book.add_endpoint_info(addr);
-        } else {
-            self.book.set_endpoint_info(addr);
-        }
+        let mut addr = self.membership.dialable(&entry.announcement);
+        // Where an operator says that it is counts as well.
+        addr.addrs.extend(self.configured.get(&addr.id).into_iter().flatten().cloned());
+        self.book.set_endpoint_info(addr);
         if is_new {
             let (peer, source) = (entry.node_id(), entry.source);
             let table_size = self.membership.table_size();

@@ -1,11 +1,15 @@
 //! A running node, for programs that embed one.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use id_client::{AddressPolicy, Client};
 use id_proto::{
     Network, PeerEntry, SignedAnnouncement, Ticket,
-    iroh_base::{EndpointAddr, PublicKey},
+    iroh_base::{EndpointAddr, PublicKey, TransportAddr},
     version::META_ALPN,
 };
 use iroh::{
@@ -135,6 +139,7 @@ impl Node {
             book,
             topic,
             bootstrap,
+            configured: configured(&config.bootstrap),
             view: view_sender,
             data_dir: config.data_dir,
             commands: command_queue,
@@ -237,6 +242,15 @@ fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
     let remembered =
         remembered.take(MAX_REMEMBERED).map(|peer| policy.select(peer.endpoint_addr()));
     config.bootstrap.iter().cloned().chain(remembered).collect()
+}
+
+/// Where an operator says that peers are.
+fn configured(peers: &[EndpointAddr]) -> BTreeMap<PublicKey, BTreeSet<TransportAddr>> {
+    let mut configured: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for peer in peers {
+        configured.entry(peer.id).or_default().extend(peer.addrs.iter().cloned());
+    }
+    configured
 }
 
 /// Makes the addresses of `peers` known to the endpoint, and returns their ids.
