@@ -12,6 +12,9 @@ use id_proto::{DecodeError, ErrorCode, ErrorResponse};
 pub enum FailKind {
     /// No address of the peer is known, and no lookup found one.
     NoAddress,
+    /// Every address that the peer announces is one that may not be dialled because a stranger says
+    /// so, see [`crate::AddressPolicy`]; it was not dialled.
+    ForbiddenAddress,
     /// No answer in time: to the dial, to the request, or to the whole crawl.
     Timeout,
     /// The peer refused the connection: it doesn't speak this protocol, or is shutting down.
@@ -38,6 +41,7 @@ impl FailKind {
     /// Every kind, in order.
     pub const ALL: &[Self] = &[
         Self::NoAddress,
+        Self::ForbiddenAddress,
         Self::Timeout,
         Self::Refused,
         Self::Handshake,
@@ -54,6 +58,7 @@ impl FailKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoAddress => "no_address",
+            Self::ForbiddenAddress => "forbidden_address",
             Self::Timeout => "timeout",
             Self::Refused => "refused",
             Self::Handshake => "handshake",

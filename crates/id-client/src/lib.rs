@@ -36,9 +36,12 @@
 //! - It believes nobody. An announcement counts only with its author's signature, for the network
 //!   that was asked for, and with a plausible timestamp; [`RejectReason`] lists what else there is.
 //! - It allocates nothing because a peer says so; [`frame`] is how answers are read.
+//! - It dials no address because a stranger announces it, where that address is one of somebody's local
+//!   network: see [`AddressPolicy`].
 //! - A peer that fails is data in the report, never an error of the crawl.
 //! - It prints nothing, and writes no file.
 
+mod address_policy;
 mod client;
 mod clock;
 mod crawl;
@@ -49,6 +52,7 @@ pub mod frame;
 pub mod memory;
 mod transport;
 
+pub use address_policy::AddressPolicy;
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
     Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer, Crawler, Depth, Limits,

@@ -1,12 +1,16 @@
 //! The one task that owns the membership: it turns what happens into events, and performs effects.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::StreamExt;
-use id_client::{AskError, Client, FailKind, Session};
+use id_client::{AddressPolicy, AskError, Client, FailKind, Session};
 use id_proto::{
     PeersPage, UnverifiedAnnouncement,
-    iroh_base::{EndpointAddr, PublicKey},
+    iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 use iroh::{Endpoint, Watcher, address_lookup::memory::MemoryLookup};
 use iroh_gossip::api::{Event as GossipEvent, GossipReceiver};
@@ -69,6 +73,8 @@ pub(crate) struct Actor {
     pub(crate) role: Role,
     pub(crate) private: bool,
     pub(crate) announce_addrs: AnnounceAddrs,
+    /// Which addresses that others announce may be dialled, besides those in our own places.
+    pub(crate) policy: AddressPolicy,
     pub(crate) clock: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) client: Client,
@@ -76,6 +82,8 @@ pub(crate) struct Actor {
     pub(crate) topic: Option<(Topic, GossipReceiver)>,
     /// Whom to join through besides those in the table.
     pub(crate) bootstrap: BTreeSet<PublicKey>,
+    /// Where an operator says that peers are.
+    pub(crate) configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) data_dir: Option<Arc<DataDir>>,
     pub(crate) commands: mpsc::Receiver<Command>,
@@ -93,12 +101,14 @@ impl Actor {
             role: self.role,
             private: self.private,
             announce_addrs: self.announce_addrs,
+            policy: self.policy,
             clock: self.clock,
             client: self.client,
             book: self.book,
             topic,
             rejoin: Rejoin::new(now),
             bootstrap: self.bootstrap,
+            configured: self.configured,
             view: self.view,
             shown_at: now,
             save_at: now + FIRST_SAVE,
@@ -129,12 +139,14 @@ struct Running {
     role: Role,
     private: bool,
     announce_addrs: AnnounceAddrs,
+    policy: AddressPolicy,
     clock: Clock,
     client: Client,
     book: MemoryLookup,
     topic: Option<Topic>,
     rejoin: Rejoin,
     bootstrap: BTreeSet<PublicKey>,
+    configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     view: watch::Sender<Arc<View>>,
     shown_at: Duration,
     save_at: Duration,
@@ -193,6 +205,7 @@ impl Running {
 
     fn on_addr(&mut self, addr: &EndpointAddr) {
         self.facts.addrs = self.announce_addrs.select(addr, self.private);
+        self.step(Event::PolicyChanged(self.policy.clone().open(addr)));
         self.step(Event::OwnChanged(self.facts.clone()));
     }
 
@@ -206,7 +219,10 @@ impl Running {
                 info!(event = "neighbour_down", peer = %peer, "neighbour down");
                 self.step(Event::NeighbourDown(peer));
             }
-            GossipEvent::Received(message) => self.step(Event::Gossip(&message.content)),
+            GossipEvent::Received(message) => {
+                let (message, from) = (&message.content, message.delivered_from);
+                self.step(Event::Gossip { message, from });
+            }
             GossipEvent::Lagged => self.step(Event::Lagged),
         }
     }
@@ -258,7 +274,10 @@ impl Running {
     }
 
     fn learned(&self, entry: &Entry, is_new: bool) {
-        self.book.set_endpoint_info(entry.announcement.endpoint_addr());
+        let mut addr = self.membership.dialable(&entry.announcement);
+        // Where an operator says that it is counts as well.
+        addr.addrs.extend(self.configured.get(&addr.id).into_iter().flatten().cloned());
+        self.book.set_endpoint_info(addr);
         if is_new {
             let (peer, source) = (entry.node_id(), entry.source);
             let table_size = self.membership.table_size();

@@ -1,11 +1,15 @@
 //! A running node, for programs that embed one.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use id_client::Client;
+use id_client::{AddressPolicy, Client};
 use id_proto::{
     Network, PeerEntry, SignedAnnouncement, Ticket,
-    iroh_base::{EndpointAddr, PublicKey},
+    iroh_base::{EndpointAddr, PublicKey, TransportAddr},
     version::META_ALPN,
 };
 use iroh::{
@@ -91,7 +95,7 @@ impl Node {
         let book = MemoryLookup::new();
         endpoint.address_lookup().map_err(|_| NodeError::EndpointClosed)?.add(book.clone());
         let clock = Clock::start();
-        let bootstrap = write_into(&book, known_peers(&config));
+        let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
         let gossip = config.gossip.then(|| Gossip::builder().spawn(endpoint.clone()));
         let topic = match &gossip {
@@ -124,12 +128,14 @@ impl Node {
             role: config.role,
             private: config.network.is_private(),
             announce_addrs: config.announce_addrs,
+            policy: address_policy(&config),
             clock,
             endpoint: endpoint.clone(),
             client: Client::new(endpoint.clone()).with_network(config.network.clone()),
             book,
             topic,
             bootstrap,
+            configured: configured(&config.bootstrap),
             view: view_sender,
             data_dir: config.data_dir,
             commands: command_queue,
@@ -224,11 +230,22 @@ impl Node {
 }
 
 /// Whom to join through: the configured peers, then those of the last run.
-fn known_peers(config: &NodeConfig) -> Vec<EndpointAddr> {
+fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
+    let policy = address_policy(config).open(&endpoint.addr());
     let remembered = config.data_dir.iter().flat_map(|dir| dir.load_peers());
     let remembered = remembered.filter(|peer| peer.network_tag == config.network.tag());
-    let remembered = remembered.take(MAX_REMEMBERED).map(|peer| peer.endpoint_addr());
+    let remembered =
+        remembered.take(MAX_REMEMBERED).map(|peer| policy.select(peer.endpoint_addr()));
     config.bootstrap.iter().cloned().chain(remembered).collect()
+}
+
+/// Where an operator says that peers are.
+fn configured(peers: &[EndpointAddr]) -> BTreeMap<PublicKey, BTreeSet<TransportAddr>> {
+    let mut configured: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for peer in peers {
+        configured.entry(peer.id).or_default().extend(peer.addrs.iter().cloned());
+    }
+    configured
 }
 
 /// Makes the addresses of `peers` known to the endpoint, and returns their ids.
@@ -248,6 +265,12 @@ async fn join(
     Topic::join(gossip.clone(), network, bootstrap.iter().copied().collect()).await
 }
 
+/// Which announced addresses may be dialled: peers may be where the configured ones are.
+fn address_policy(config: &NodeConfig) -> AddressPolicy {
+    let strict = AddressPolicy::new(&config.network);
+    config.bootstrap.iter().fold(strict, AddressPolicy::open)
+}
+
 fn own_facts(endpoint: &Endpoint, config: &NodeConfig) -> OwnFacts {
     let private = config.network.is_private();
     OwnFacts {
@@ -264,7 +287,15 @@ fn membership(
     clock: Clock,
 ) -> (Membership, Vec<Effect>) {
     let seq_floor = config.data_dir.as_ref().map_or(0, |dir| dir.seq_floor());
-    let membership = MembershipConfig { gossip: config.gossip, ..config.membership.clone() };
+    let configured = config.bootstrap.iter().map(|peer| peer.id);
+    let membership = MembershipConfig {
+        gossip: config.gossip,
+        // An observer asks nobody anything that it needn't.
+        verify_gap: config.membership.verify_gap.filter(|_| config.role == Role::Member),
+        configured: config.membership.configured.iter().copied().chain(configured).collect(),
+        address_policy: address_policy(config).open(&endpoint.addr()),
+        ..config.membership.clone()
+    };
     let key = endpoint.secret_key().clone();
     Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
 }

@@ -145,10 +145,29 @@ impl Answerer {
             table_size: view.entries.len() as u64,
             neighbours: view.neighbours.clone(),
             isolated: view.isolated,
-            channels: self.channels.list(view.neighbours.len()),
-            counters: view.stats.counters(),
+            channels: self.channels(&view),
+            counters: counters(&view),
         };
         MetaResponse::Status(report.encode())
+    }
+
+    fn channels(&self, view: &View) -> Vec<(String, String)> {
+        let mut channels = self.channels.list(view.neighbours.len());
+        channels.extend(view.introducers.iter().map(|it| {
+            let (share, name) = (it.share, format!("introducer {}", it.share.introducer));
+            let what = format!(
+                "brought {} of {} peers, {} of them unverified; may bring {} more at once, {} in a \
+                 full table; {} dials",
+                share.n_entries,
+                view.entries.len(),
+                share.n_unverified,
+                it.room,
+                it.squeeze,
+                it.dials,
+            );
+            (name, what)
+        }));
+        channels
     }
 
     async fn list_peers(
@@ -174,6 +193,16 @@ impl Answerer {
         }
         send_page(&pages, page).await
     }
+}
+
+/// What was counted, and what the table holds now.
+fn counters(view: &View) -> Vec<(String, u64)> {
+    let n_unverified = view.n_unverified as u64;
+    let n_verified = view.entries.len() as u64 - n_unverified;
+    let mut counters = view.stats.counters();
+    counters.push(("table_verified".to_owned(), n_verified));
+    counters.push(("table_unverified".to_owned(), n_unverified));
+    counters
 }
 
 async fn send_page(pages: &mpsc::Sender<MetaResponse>, page: PeersPage) -> Result<(), SendError> {

@@ -79,6 +79,7 @@ fn not_reached(node_id: &str, kind: FailKind, message: &str) -> Stop {
 fn hint(error: &str) -> Option<&'static str> {
     Some(match error {
         "no_address" => "give its address too (id@ip:port), or a ticket",
+        "forbidden_address" => "give its address yourself (id@ip:port) if you trust it",
         "timeout" => "is it running, is the address right, does a firewall drop UDP?",
         "refused" => "what runs there is no id node, or one that is about to stop",
         "handshake" => "another node runs at that address: is the id right?",
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn every_hint_belongs_to_an_error_that_exists() {
         let hints = FailKind::ALL.iter().filter_map(|kind| hint(kind.as_str()));
-        assert_eq!(hints.count(), 7);
+        assert_eq!(hints.count(), 8);
     }
 
     #[test]

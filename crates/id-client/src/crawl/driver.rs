@@ -8,10 +8,11 @@ use futures::{
     stream::{BoxStream, FuturesUnordered},
 };
 use id_proto::{Network, iroh_base::PublicKey};
-use iroh::{Endpoint, EndpointAddr};
+use iroh::{Endpoint, EndpointAddr, TransportAddr};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
+    address_policy::AddressPolicy,
     client::{Client, MAX_ENTRIES},
     clock,
     crawl::{
@@ -42,6 +43,7 @@ pub struct Crawler {
     limits: Limits,
     network: Network,
     own_id: Option<PublicKey>,
+    address_policy: Option<AddressPolicy>,
 }
 
 impl Crawler {
@@ -64,6 +66,7 @@ impl Crawler {
             limits: Limits::default(),
             network: Network::public(),
             own_id: None,
+            address_policy: None,
         }
     }
 
@@ -89,13 +92,25 @@ impl Crawler {
         Self { own_id: Some(id), ..self }
     }
 
+    /// Dials announced addresses by `policy`.
+    ///
+    /// By default, a crawl from an endpoint dials local addresses only in the places of that endpoint
+    /// and of the seeds, as [`AddressPolicy`] says; one through a transport of the caller's own leaves
+    /// that to the transport. Seeds are dialled where they were said to be in any case.
+    pub fn address_policy(self, policy: AddressPolicy) -> Self {
+        Self { address_policy: Some(policy), ..self }
+    }
+
     /// Starts the crawl's clock. The crawl itself goes on while [`Crawl::next`] is awaited.
-    pub fn start(self) -> Crawl {
+    pub fn start(mut self) -> Crawl {
+        let policy = self.address_policy.take();
+        let policy = policy.unwrap_or_else(|| self.dialler.policy(&self.network, &self.seeds));
         let transport = self.dialler.into_transport(&self.network, &self.limits);
         let (deadline, ask_timeout) =
             (clock::deadline(self.limits.timeout), self.limits.ask_timeout);
         let tag = self.network.tag();
         let state = CrawlState::new(self.seeds, self.limits, tag, self.own_id);
+        let state = state.address_policy(policy);
         Crawl {
             transport,
             events: state.stopped_by().map(CrawlEvent::LimitHit).into_iter().collect(),
@@ -116,6 +131,17 @@ enum Dialler {
 }
 
 impl Dialler {
+    fn policy(&self, network: &Network, seeds: &[EndpointAddr]) -> AddressPolicy {
+        match self {
+            Self::Endpoint(endpoint) => {
+                let own = AddressPolicy::new(network).open(&endpoint.addr());
+                let elsewhere = seeds.iter().map(without_loopback);
+                elsewhere.fold(own, |policy, seed| policy.open(&seed))
+            }
+            Self::Transport(_) => AddressPolicy::anything(),
+        }
+    }
+
     fn into_transport(self, network: &Network, limits: &Limits) -> Arc<dyn Transport> {
         let client = |endpoint| {
             let client = Client::new(endpoint).with_network(network.clone());
@@ -126,6 +152,17 @@ impl Dialler {
             Self::Transport(transport) => transport,
         }
     }
+}
+
+/// A node on this machine is asked through loopback, wherever else it is; where its peers may be, it
+/// says itself.
+fn without_loopback(seed: &EndpointAddr) -> EndpointAddr {
+    let is_loopback = |addr: &TransportAddr| match addr {
+        TransportAddr::Ip(socket) => socket.ip().is_loopback(),
+        _ => false,
+    };
+    let addrs = seed.addrs.iter().filter(|addr| !is_loopback(addr));
+    EndpointAddr::from_parts(seed.id, addrs.cloned())
 }
 
 impl fmt::Debug for Dialler {
@@ -144,7 +181,8 @@ pub struct Crawl {
     transport: Arc<dyn Transport>,
     /// One future for each peer that is being asked: the next step of its answer.
     asking: FuturesUnordered<BoxFuture<'static, Step>>,
-    /// What happened and wasn't told yet: at most a page's worth, as no page is read before.
+    /// What happened and wasn't told yet: at most a page's worth, as no page is read before, and one
+    /// event for each peer.
     events: VecDeque<CrawlEvent>,
     started: Instant,
     deadline: Instant,
@@ -215,6 +253,7 @@ impl Crawl {
             };
             self.asking.push(Box::pin(question.step()));
         }
+        self.events.extend(self.state.undialled());
     }
 
     /// Waits for the next step of any answer, or for the deadline.

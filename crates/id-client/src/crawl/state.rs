@@ -21,6 +21,7 @@ use id_proto::{
 };
 
 use crate::{
+    address_policy::AddressPolicy,
     crawl::{
         event::CrawlEvent,
         frontier::{Frontier, Turn},
@@ -47,6 +48,9 @@ pub struct CrawlState {
     frontier: Frontier,
     n_asking: usize,
     stopped_by: Option<StopReason>,
+    address_policy: AddressPolicy,
+    /// What became of peers that weren't dialled when their turn came.
+    undialled: Vec<CrawlEvent>,
 }
 
 /// A question to put to a peer.
@@ -101,21 +105,43 @@ impl CrawlState {
             frontier: Frontier::default(),
             n_asking: 0,
             stopped_by: None,
+            address_policy: AddressPolicy::anything(),
+            undialled: Vec::new(),
         };
         seeds.into_iter().for_each(|seed| state.add_seed(seed));
         state
     }
 
+    /// Dials only those announced addresses that `policy` allows, and those that seeds were given
+    /// with. A seed that announces local addresses opens their places. By default every address is
+    /// dialled.
+    pub fn address_policy(self, policy: AddressPolicy) -> Self {
+        Self { address_policy: policy, ..self }
+    }
+
     /// Whom to ask, if a question may be put now. The caller asks, and tells what comes back.
+    ///
+    /// A peer all of whose addresses are forbidden has failed when its turn comes
+    /// ([`FailKind::ForbiddenAddress`]); [`CrawlState::undialled`] tells of it.
     pub fn poll(&mut self) -> Option<Ask> {
-        if self.stopped_by.is_some() || self.n_asking == self.limits.concurrency.get() {
-            return None;
+        loop {
+            if self.stopped_by.is_some() || self.n_asking == self.limits.concurrency.get() {
+                return None;
+            }
+            let (id, depth) = self.frontier.pop()?;
+            let peer = self.peers.get_mut(&id).expect("who waits is known");
+            peer.progress = Progress::Asking { n_pages: 0, n_entries: 0 };
+            self.n_asking += 1;
+            match peer.endpoint_addr(id, &self.address_policy) {
+                Some(peer) => return Some(Ask { peer, depth }),
+                None => self.forbid(id),
+            }
         }
-        let (id, depth) = self.frontier.pop()?;
-        let peer = self.peers.get_mut(&id).expect("who waits is known");
-        peer.progress = Progress::Asking { n_pages: 0, n_entries: 0 };
-        self.n_asking += 1;
-        Some(Ask { peer: peer.endpoint_addr(id), depth })
+    }
+
+    /// What became of peers that [`CrawlState::poll`] passed over since the last call.
+    pub fn undialled(&mut self) -> Vec<CrawlEvent> {
+        std::mem::take(&mut self.undialled)
     }
 
     /// `from` was reached.
@@ -224,6 +250,12 @@ impl CrawlState {
         }
     }
 
+    fn forbid(&mut self, id: PublicKey) {
+        let why = "it announces no address but such as no stranger is believed";
+        let failed = self.on_done(id, Err(AskError::new(FailKind::ForbiddenAddress, why)));
+        self.undialled.extend(failed);
+    }
+
     fn on_item(
         &mut self,
         from: PublicKey,
@@ -273,6 +305,11 @@ impl CrawlState {
         let was_shown = peer.announcement.is_some();
         peer.take_newer(&entry.announcement);
         let depth = peer.depth;
+        // A seed was named by whoever crawls, so it is believed about where it is.
+        if from == id && depth == 0 {
+            let place = entry.announcement.endpoint_addr();
+            self.address_policy = self.address_policy.clone().open(&place);
+        }
         if is_new {
             self.queue(id);
         }
@@ -379,9 +416,14 @@ impl Peer {
         matches!(self.progress, Progress::Asking { .. })
     }
 
-    fn endpoint_addr(&self, id: PublicKey) -> EndpointAddr {
+    /// Where to dial it. May be nowhere, if the transport can look it up; but `None` if it announces
+    /// addresses, and none of them may be dialled.
+    fn endpoint_addr(&self, id: PublicKey, policy: &AddressPolicy) -> Option<EndpointAddr> {
         let announced = self.announcement.iter().flat_map(|announcement| &announcement.addrs);
-        EndpointAddr::from_parts(id, announced.chain(&self.seed_addrs).cloned())
+        let n_announced = announced.clone().count();
+        let allowed = announced.filter(|addr| policy.allows(addr));
+        let addr = EndpointAddr::from_parts(id, allowed.chain(&self.seed_addrs).cloned());
+        (n_announced == 0 || !addr.is_empty()).then_some(addr)
     }
 
     /// Whether `entry` says what is held already, or something older: then it changes nothing, and

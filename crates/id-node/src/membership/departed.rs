@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use id_proto::{iroh_base::PublicKey, limits};
+use id_proto::{Statement, iroh_base::PublicKey, limits};
 
-use super::event::Now;
+use super::{bucket::Bucket, event::Now, table::Entry};
 
 /// Most departed peers that are remembered. Origin: a quarter of the table; 2 MiB.
 pub(super) const MAX_DEPARTED: usize = 16_384;
@@ -16,19 +16,29 @@ pub(super) const MAX_DEPARTED: usize = 16_384;
 /// its author and of whoever replays it may be wrong, either way.
 const SKEW: Duration = Duration::from_secs(2 * limits::MAX_CLOCK_SKEW.as_secs());
 
-/// Whether a peer was in the table when it went. Keys are free: whoever makes them up and says
-/// goodbye with each mustn't push out those who were really there.
+/// How well a peer was known when it went. Keys are free: whoever makes them up and says goodbye
+/// with each mustn't push out those who were really there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Acquaintance {
     /// We only ever heard its leave.
     Stranger,
-    /// It was in the table.
-    Known,
+    /// It was in the table, and never answered our own dial.
+    Claimed,
+    /// It had answered.
+    Verified,
+}
+
+impl From<&Entry> for Acquaintance {
+    fn from(entry: &Entry) -> Self {
+        if entry.verified.is_some() { Self::Verified } else { Self::Claimed }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Gone {
     seq: u64,
+    /// What its author might still have announced.
+    author: Bucket,
     acquaintance: Acquaintance,
     at: Duration,
     until: Duration,
@@ -38,7 +48,7 @@ struct Gone {
 pub(super) struct Departed {
     max: usize,
     gone: BTreeMap<PublicKey, Gone>,
-    /// Who is forgotten first when room is needed: strangers, then the oldest.
+    /// Who is forgotten first when room is needed: the least known, of them the oldest.
     order: BTreeSet<(Acquaintance, Duration, PublicKey)>,
 }
 
@@ -52,16 +62,35 @@ impl Departed {
         self.gone.get(peer).map(|gone| gone.seq)
     }
 
-    /// Remembers one who was in the table, until all that it said, each valid for `lifetime`, is
-    /// refused for its age.
-    pub(super) fn remember(&mut self, peer: PublicKey, seq: u64, lifetime: Duration, now: Now) {
-        self.insert(peer, seq, Acquaintance::Known, lifetime, now);
+    /// What an author who went may announce when it comes back.
+    pub(super) fn author(&self, peer: &PublicKey) -> Bucket {
+        self.gone.get(peer).map_or_else(Bucket::default, |gone| gone.author)
+    }
+
+    /// Remembers one who was in the table, until all that it said, valid for as long as the last of
+    /// it, is refused for its age.
+    pub(super) fn remember(&mut self, entry: &Entry, seq: u64, now: Now) {
+        let gone = Gone {
+            seq,
+            author: entry.author,
+            acquaintance: entry.into(),
+            at: now.mono,
+            until: now.mono + entry.announcement.lifetime() + SKEW,
+        };
+        self.insert(entry.node_id(), gone);
     }
 
     /// Remembers one who wasn't in the table. Its announcements' lifetime isn't known; a default
     /// node's is assumed.
     pub(super) fn remember_stranger(&mut self, peer: PublicKey, seq: u64, now: Now) {
-        self.insert(peer, seq, Acquaintance::Stranger, limits::LEAVE_LIFETIME, now);
+        let gone = Gone {
+            seq,
+            author: self.author(&peer),
+            acquaintance: Acquaintance::Stranger,
+            at: now.mono,
+            until: now.mono + limits::LEAVE_LIFETIME + SKEW,
+        };
+        self.insert(peer, gone);
     }
 
     pub(super) fn expire(&mut self, now: Now) {
@@ -75,16 +104,7 @@ impl Departed {
         });
     }
 
-    fn insert(
-        &mut self,
-        peer: PublicKey,
-        seq: u64,
-        acquaintance: Acquaintance,
-        lifetime: Duration,
-        now: Now,
-    ) {
-        let until = now.mono + lifetime + SKEW;
-        let mut gone = Gone { seq, acquaintance, at: now.mono, until };
+    fn insert(&mut self, peer: PublicKey, mut gone: Gone) {
         if let Some(old) = self.remove(&peer) {
             gone.seq = gone.seq.max(old.seq);
             gone.acquaintance = gone.acquaintance.max(old.acquaintance);

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use id_client::AddressPolicy;
 use id_proto::{
-    UnverifiedAnnouncement,
+    Source, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey},
 };
 
@@ -21,8 +22,13 @@ pub struct Now {
 /// What happens.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A gossip message arrived, undecoded. Whoever delivered it needn't be its author.
-    Gossip(&'a [u8]),
+    /// A gossip message arrived.
+    Gossip {
+        /// The message, undecoded.
+        message: &'a [u8],
+        /// The neighbour that delivered it, who needn't be its author.
+        from: PublicKey,
+    },
     /// A peer's answer to a query named a peer.
     Told {
         /// The item of the answer, undecoded.
@@ -52,6 +58,8 @@ pub enum Event<'a> {
     Lagged,
     /// Something that we say of ourselves may have changed.
     OwnChanged(OwnFacts),
+    /// Which announced addresses may be dialled has changed.
+    PolicyChanged(AddressPolicy),
     /// [`super::Membership::next_deadline`] has come.
     Tick,
     /// The node shuts down. Nothing is announced any more.
@@ -74,7 +82,7 @@ pub enum SyncEnd {
 pub enum Effect {
     /// Send to the gossip topic.
     Broadcast(Vec<u8>),
-    /// Dial the peer, ask who it is, and report by [`Event::Probed`], exactly once and within 10 s.
+    /// Dial the peer, at these addresses if there are any, ask who it is, and report by [`Event::Probed`], exactly once and within 10 s.
     /// A report that gets lost costs one of the slots for a minute.
     Probe(EndpointAddr),
     /// Ask the peer for its table, and report by [`Event::Told`] and, exactly once and also if the
@@ -110,6 +118,9 @@ pub enum RemovalReason {
     ProbeFailed,
     /// The table is full, and it was the least certain.
     Evicted,
+    /// It was stale, had never answered, and whoever had brought it had brought so many dead ones
+    /// that it wasn't worth a dial.
+    Unasked,
 }
 
 impl RemovalReason {
@@ -119,6 +130,36 @@ impl RemovalReason {
             Self::Left => "left",
             Self::ProbeFailed => "probe_failed",
             Self::Evicted => "evicted",
+            Self::Unasked => "unasked",
+        }
+    }
+}
+
+/// How an announcement came to us, and by whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By gossip; this neighbour delivered it.
+    Gossip(PublicKey),
+    /// This peer told it, in answer to a query.
+    Told(PublicKey),
+    /// From its author, whom we had dialled.
+    Dialled,
+}
+
+impl Way {
+    /// How it is told to others.
+    pub(super) fn source(self) -> Source {
+        match self {
+            Self::Gossip(_) | Self::Dialled => Source::Gossip,
+            Self::Told(by) => Source::Told(by),
+        }
+    }
+
+    /// Who is held to it, if anybody.
+    pub(super) fn introducer(self) -> Option<PublicKey> {
+        match self {
+            Self::Gossip(by) | Self::Told(by) => Some(by),
+            Self::Dialled => None,
         }
     }
 }

@@ -4,7 +4,20 @@ use std::time::Duration;
 
 use id_proto::{DecodeError, NetworkTag, Statement, iroh_base::PublicKey, limits};
 
-use super::{departed::Departed, event::Now, table::Table};
+use super::{bucket::Rate, departed::Departed, event::Now, table::Table};
+
+/// What is accepted of one author: one announcement in this time on average… Origin: protocol.md.
+const AUTHOR_GAP: Duration = Duration::from_secs(5);
+/// … and as many at once. Origin: protocol.md.
+const AUTHOR_BURST: u32 = 3;
+
+/// How often an author who announces every `interval_secs` may do so. Who says that it announces
+/// more often than every five seconds, as a node in a test does, may; and a little earlier, because
+/// nodes jitter by an eighth.
+pub(super) fn author_rate(interval_secs: u32) -> Rate {
+    let interval = Duration::from_secs(interval_secs.into());
+    Rate { burst: AUTHOR_BURST, gap: AUTHOR_GAP.min(interval * 7 / 8) }
+}
 
 /// Why a statement is not believed. Counted by reason; nothing else happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +45,10 @@ pub enum Refusal {
     BadSignature,
     /// The table is full of peers that are more certain.
     TableFull,
+    /// Its author has announced itself too often.
+    AuthorBudget,
+    /// Of a peer that the table lacks, by an introducer that has brought too many.
+    IntroducerBudget,
 }
 
 impl Refusal {
@@ -48,6 +65,8 @@ impl Refusal {
         Self::Departed,
         Self::BadSignature,
         Self::TableFull,
+        Self::AuthorBudget,
+        Self::IntroducerBudget,
     ];
 
     /// The counter's name in `status`.
@@ -64,6 +83,8 @@ impl Refusal {
             Self::Departed => "refused_departed",
             Self::BadSignature => "refused_bad_signature",
             Self::TableFull => "refused_table_full",
+            Self::AuthorBudget => "refused_author_budget",
+            Self::IntroducerBudget => "refused_introducer_budget",
         }
     }
 }

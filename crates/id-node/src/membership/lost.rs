@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use id_proto::iroh_base::{EndpointAddr, PublicKey};
+use id_proto::iroh_base::PublicKey;
 
 use super::{event::Now, table::Entry};
 
@@ -114,7 +114,7 @@ impl Lost {
     }
 
     /// Whom to ask now, in a network of `n_nodes`. Notes that it is asked.
-    pub(super) fn start(&mut self, n_nodes: usize, now: Now) -> Option<EndpointAddr> {
+    pub(super) fn start(&mut self, n_nodes: usize, now: Now) -> Option<Arc<Entry>> {
         if self.due().is_none_or(|due| now.mono < due) {
             return None;
         }
@@ -124,11 +124,11 @@ impl Lost {
         let mut missing = self.missing.remove(&peer)?;
         missing.n_asked += 1;
         missing.ask_at = now.mono + EACH / 2 + self.turn(&missing, n_nodes, now.mono);
-        let addr = missing.entry.announcement.endpoint_addr();
+        let entry = missing.entry.clone();
         self.missing.insert(peer, missing);
         self.under_way = Some((peer, now.mono));
         self.next_dial = now.mono + GAP;
-        Some(addr)
+        Some(entry)
     }
 
     /// Notes the end of a dial. Returns whether a lost peer has answered.

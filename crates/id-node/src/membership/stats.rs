@@ -17,8 +17,10 @@ pub struct Stats {
     pub probes_answered: u64,
     /// Probes that were not.
     pub probes_failed: u64,
+    /// Dials to find out whether a peer that we were only told of is there.
+    pub verifications: u64,
     refused: [u64; Refusal::ALL.len()],
-    removed: [u64; 3],
+    removed: [u64; 4],
 }
 
 impl Stats {
@@ -41,9 +43,11 @@ impl Stats {
             ("lagged", self.lagged),
             ("probes_answered", self.probes_answered),
             ("probes_failed", self.probes_failed),
+            ("verifications", self.verifications),
             ("removed_left", self.removed(RemovalReason::Left)),
             ("removed_probe_failed", self.removed(RemovalReason::ProbeFailed)),
             ("removed_evicted", self.removed(RemovalReason::Evicted)),
+            ("removed_unasked", self.removed(RemovalReason::Unasked)),
         ]
         .map(|(name, count)| (name.to_owned(), count))
         .into();

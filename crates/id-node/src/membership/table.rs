@@ -1,14 +1,21 @@
-//! The peers, one entry each, bounded.
+//! The peers, one entry each, bounded; and who goes when there is no room.
+//!
+//! Everything here takes logarithmic time, except what says that it reads all.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Excluded, Unbounded},
     sync::Arc,
     time::Duration,
 };
 
 use id_proto::{PeerEntry, SignedAnnouncement, Source, Statement, iroh_base::PublicKey};
 
-use super::moment::Moment;
+use super::{
+    bucket::Bucket,
+    introducers::{self, Space},
+    moment::Moment,
+};
 
 /// One peer as this node knows it. Immutable: news replaces the entry, readers keep the old one.
 #[derive(Debug, Clone)]
@@ -17,13 +24,43 @@ pub struct Entry {
     pub announcement: SignedAnnouncement,
     /// How the first announcement came.
     pub source: Source,
+    /// Who brought it: the neighbour that delivered its first announcement, the peer that told of
+    /// it, or itself, if it was a neighbour, was configured or had been dialled by then.
+    pub introducer: PublicKey,
     /// When it was last heard by us, or by the one who told us of it.
     pub heard: Moment,
     /// When it last answered our own dial, if ever, on the clock of [`super::Now::mono`].
     pub verified: Option<Duration>,
+    /// When it may be dialled to verify it, if nobody has.
+    pub(super) verify_at: Duration,
+    /// What its author may still announce.
+    pub(super) author: Bucket,
 }
 
 impl Entry {
+    /// An entry of somebody who never answered our own dial.
+    pub fn new(
+        announcement: SignedAnnouncement,
+        source: Source,
+        introducer: PublicKey,
+        heard: Moment,
+    ) -> Self {
+        Self {
+            announcement,
+            source,
+            introducer,
+            heard,
+            verified: None,
+            verify_at: Duration::ZERO,
+            author: Bucket::default(),
+        }
+    }
+
+    /// The entry with what `old` knows besides its announcement.
+    pub(super) fn after(self, old: &Self) -> Self {
+        Self { announcement: self.announcement, heard: self.heard.max(old.heard), ..old.clone() }
+    }
+
     /// Whose entry it is.
     pub fn node_id(&self) -> PublicKey {
         self.announcement.node_id
@@ -63,21 +100,80 @@ impl Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TableFull;
 
+/// Whether a newcomer has to be content with the places of others like it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Somebody says that it is there.
+    Claimed,
+    /// It is a neighbour, was configured, or answered our own dial.
+    Certain,
+}
+
+/// How much of the table came by one introducer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// Who brought them.
+    pub introducer: PublicKey,
+    /// How many entries it brought.
+    pub n_entries: usize,
+    /// How many of them never answered our own dial.
+    pub n_unverified: usize,
+}
+
+/// The entries that came by one introducer.
+#[derive(Debug, Default)]
+struct Group {
+    n_entries: usize,
+    /// Those that may have to go, oldest first: unverified, and not protected.
+    evictable: BTreeSet<(Moment, PublicKey)>,
+    /// Those that were never verified, by when they may be dialled for it.
+    unverified: BTreeSet<(Duration, PublicKey)>,
+}
+
 #[derive(Debug)]
 pub(super) struct Table {
     max_entries: usize,
     entries: BTreeMap<PublicKey, Arc<Entry>>,
-    /// The entries that we never verified ourselves, oldest first: what goes when room is needed.
-    unverified: BTreeSet<(Moment, PublicKey)>,
+    n_unverified: usize,
+    /// By introducer; holds no empty group.
+    groups: BTreeMap<PublicKey, Group>,
+    /// The groups that have somebody to give up, by how many.
+    crowds: BTreeSet<(usize, PublicKey)>,
+    /// Who is never evicted, in the table or not: neighbours and configured peers.
+    protected: BTreeSet<PublicKey>,
 }
 
 impl Table {
     pub(super) fn new(max_entries: usize) -> Self {
-        Self { max_entries, entries: BTreeMap::new(), unverified: BTreeSet::new() }
+        Self {
+            max_entries,
+            entries: BTreeMap::new(),
+            n_unverified: 0,
+            groups: BTreeMap::new(),
+            crowds: BTreeSet::new(),
+            protected: BTreeSet::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.len() >= self.max_entries
+    }
+
+    pub(super) fn space(&self) -> Space {
+        if self.is_full() { Space::Full } else { Space::Free }
+    }
+
+    /// How many peers that `introducer` brought might have to go.
+    pub(super) fn n_claimed(&self, introducer: &PublicKey) -> usize {
+        self.groups.get(introducer).map_or(0, |group| group.evictable.len())
+    }
+
+    pub(super) fn n_unverified(&self) -> usize {
+        self.n_unverified
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Entry>> {
@@ -92,63 +188,145 @@ impl Table {
         self.entries.contains_key(peer)
     }
 
-    /// The entry that `announcement` makes of what is known of its author.
-    pub(super) fn entry_for(
-        &self,
-        announcement: SignedAnnouncement,
-        source: Source,
-        heard: Moment,
-    ) -> Arc<Entry> {
-        let old = self.entries.get(&announcement.node_id);
-        Arc::new(Entry {
-            source: old.map_or(source, |old| old.source),
-            heard: old.map_or(heard, |old| old.heard.max(heard)),
-            verified: old.and_then(|old| old.verified),
-            announcement,
-        })
+    pub(super) fn is_protected(&self, peer: &PublicKey) -> bool {
+        self.protected.contains(peer)
     }
 
-    /// Inserts or replaces an entry. Returns the one that had to go, if one had to.
-    pub(super) fn insert(&mut self, entry: Arc<Entry>) -> Result<Option<Arc<Entry>>, TableFull> {
-        let peer = entry.node_id();
-        let evicted = match self.remove(&peer) {
-            Some(_) => None,
-            None => self.make_room(&entry)?,
-        };
-        if entry.verified.is_none() {
-            self.unverified.insert((entry.heard, peer));
+    /// Never evicts `peer` from now on.
+    pub(super) fn protect(&mut self, peer: PublicKey) {
+        let entry = self.remove(&peer);
+        self.protected.insert(peer);
+        entry.into_iter().for_each(|entry| self.put(entry));
+    }
+
+    /// Takes [`Table::protect`] back.
+    pub(super) fn unprotect(&mut self, peer: &PublicKey) {
+        let entry = self.remove(peer);
+        self.protected.remove(peer);
+        entry.into_iter().for_each(|entry| self.put(entry));
+    }
+
+    /// Whether there is room for a newcomer of `introducer`'s that was heard at `heard`, and who has
+    /// to go for it.
+    ///
+    /// A verified or protected peer never goes. Of the others, whoever brought the most loses the
+    /// one that was heard the longest ago. An introducer with a whole quota of its own, or with as
+    /// many as anybody, loses its own, and only to one that was heard since.
+    pub(super) fn place_for(
+        &self,
+        introducer: &PublicKey,
+        heard: Moment,
+        standing: Standing,
+    ) -> Result<Option<PublicKey>, TableFull> {
+        if !self.is_full() {
+            return Ok(None);
         }
-        self.entries.insert(peer, entry);
-        Ok(evicted)
+        let (most, largest) = *self.crowds.last().ok_or(TableFull)?;
+        let own = self.n_claimed(introducer);
+        let quota = introducers::quota(self.max_entries) as usize;
+        if standing == Standing::Certain || (own < most && own < quota) {
+            return Ok(self.oldest_of(&largest).map(|(_, peer)| peer));
+        }
+        let oldest = self.oldest_of(introducer).filter(|(oldest, _)| *oldest < heard);
+        oldest.map(|(_, peer)| Some(peer)).ok_or(TableFull)
+    }
+
+    /// Inserts or replaces an entry. There must be room, as [`Table::place_for`] says.
+    pub(super) fn insert(&mut self, entry: Arc<Entry>) {
+        self.remove(&entry.node_id());
+        debug_assert!(!self.is_full(), "there is no place");
+        self.put(entry);
     }
 
     pub(super) fn remove(&mut self, peer: &PublicKey) -> Option<Arc<Entry>> {
         let entry = self.entries.remove(peer)?;
-        self.unverified.remove(&(entry.heard, *peer));
+        self.n_unverified -= usize::from(entry.verified.is_none());
+        self.regroup(entry.introducer, |group| {
+            group.n_entries -= 1;
+            group.unverified.remove(&(entry.verify_at, *peer));
+            group.evictable.remove(&(entry.heard, *peer));
+        });
         Some(entry)
     }
 
-    /// Notes that the peer answered our own dial. Returns whether it is in the table.
-    pub(super) fn mark_verified(&mut self, peer: &PublicKey, now: Duration) -> bool {
-        let Some(old) = self.remove(peer) else {
-            return false;
-        };
+    /// Notes that the peer answered our own dial. Returns the entry as it was, if it is in the table.
+    pub(super) fn mark_verified(&mut self, peer: &PublicKey, now: Duration) -> Option<Arc<Entry>> {
+        let old = self.remove(peer)?;
         let heard = Moment::before(now, Duration::ZERO);
-        let entry = Entry { heard, verified: Some(now), ..(*old).clone() };
-        self.entries.insert(*peer, Arc::new(entry));
-        true
+        self.put(Arc::new(Entry { heard, verified: Some(now), ..(*old).clone() }));
+        Some(old)
     }
 
-    /// Makes the least certain entry go, unless that would be the new one.
-    fn make_room(&mut self, new: &Entry) -> Result<Option<Arc<Entry>>, TableFull> {
-        if self.entries.len() < self.max_entries {
-            return Ok(None);
+    /// Doesn't let the peer be verified before `at`.
+    pub(super) fn verify_later(&mut self, peer: &PublicKey, at: Duration) {
+        if let Some(old) = self.remove(peer) {
+            self.put(Arc::new(Entry { verify_at: at, ..(*old).clone() }));
         }
-        let (heard, oldest) = *self.unverified.first().ok_or(TableFull)?;
-        if new.verified.is_none() && new.heard <= heard {
-            return Err(TableFull);
+    }
+
+    /// Who may be verified now: of the next introducer behind `last` that passes `may_dial`, the one
+    /// that has waited the longest. Reads every introducer at worst.
+    pub(super) fn to_verify(
+        &self,
+        last: Option<PublicKey>,
+        now: Duration,
+        may_dial: impl Fn(&PublicKey) -> bool,
+    ) -> Option<&Arc<Entry>> {
+        let behind = last.map(|last| self.groups.range((Excluded(last), Unbounded)));
+        let mut turns = behind.into_iter().flatten().chain(&self.groups);
+        let due = |group: &Group| group.unverified.first().filter(|(at, _)| *at <= now).copied();
+        let next = turns.find_map(|(id, group)| due(group).filter(|_| may_dial(id)));
+        next.and_then(|(_, peer)| self.entries.get(&peer))
+    }
+
+    /// What each introducer brought, the largest share first. Reads every introducer.
+    pub(super) fn shares(&self, max: usize) -> Vec<Share> {
+        let share = |(introducer, group): (&PublicKey, &Group)| Share {
+            introducer: *introducer,
+            n_entries: group.n_entries,
+            n_unverified: group.unverified.len(),
+        };
+        let mut shares: Vec<_> = self.groups.iter().map(share).collect();
+        shares.sort_by_key(|share| std::cmp::Reverse((share.n_entries, share.introducer)));
+        shares.truncate(max);
+        shares
+    }
+
+    fn put(&mut self, entry: Arc<Entry>) {
+        let peer = entry.node_id();
+        let is_protected = self.is_protected(&peer);
+        self.n_unverified += usize::from(entry.verified.is_none());
+        self.regroup(entry.introducer, |group| {
+            group.n_entries += 1;
+            if entry.verified.is_none() {
+                group.unverified.insert((entry.verify_at, peer));
+                if !is_protected {
+                    group.evictable.insert((entry.heard, peer));
+                }
+            }
+        });
+        self.entries.insert(peer, entry);
+    }
+
+    /// Changes a group, and its place among the crowds.
+    fn regroup(&mut self, introducer: PublicKey, change: impl FnOnce(&mut Group)) {
+        let group = self.groups.entry(introducer).or_default();
+        let before = group.evictable.len();
+        change(group);
+        let after = group.evictable.len();
+        if group.n_entries == 0 {
+            self.groups.remove(&introducer);
         }
-        Ok(self.remove(&oldest))
+        if before != after {
+            self.crowds.remove(&(before, introducer));
+            if after > 0 {
+                self.crowds.insert((after, introducer));
+            }
+        }
+    }
+
+    fn oldest_of(&self, introducer: &PublicKey) -> Option<(Moment, PublicKey)> {
+        self.groups.get(introducer)?.evictable.first().copied()
     }
 
     /// What must hold after every event.
@@ -156,8 +334,21 @@ impl Table {
     pub(super) fn check_invariants(&self) {
         assert!(self.entries.len() <= self.max_entries);
         assert!(self.entries.iter().all(|(peer, entry)| *peer == entry.node_id()));
+        let brought: usize = self.groups.values().map(|group| group.n_entries).sum();
+        assert_eq!(brought, self.entries.len(), "every entry has one introducer");
         let unverified = self.entries.values().filter(|entry| entry.verified.is_none());
-        let index: BTreeSet<_> = unverified.map(|entry| (entry.heard, entry.node_id())).collect();
-        assert_eq!(index, self.unverified);
+        assert_eq!(unverified.count(), self.n_unverified);
+        for (introducer, group) in &self.groups {
+            let entries = self.entries.values().filter(|entry| entry.introducer == *introducer);
+            let unverified = entries.clone().filter(|entry| entry.verified.is_none());
+            let evictable = unverified.clone().filter(|it| !self.is_protected(&it.node_id()));
+            assert_eq!(group.n_entries, entries.count());
+            let by_turn = unverified.map(|entry| (entry.verify_at, entry.node_id()));
+            assert_eq!(group.unverified, by_turn.collect());
+            let by_age = evictable.map(|entry| (entry.heard, entry.node_id()));
+            assert_eq!(group.evictable, by_age.collect());
+        }
+        let sizes = self.groups.iter().map(|(id, group)| (group.evictable.len(), *id));
+        assert_eq!(self.crowds, sizes.filter(|(size, _)| *size > 0).collect());
     }
 }

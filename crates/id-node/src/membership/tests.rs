@@ -1,5 +1,6 @@
 //! The membership core by sentences: no I/O, and time is an argument.
 
+mod budget;
 mod expiry;
 mod fixture;
 mod gate;
@@ -9,8 +10,10 @@ mod random;
 mod schedule;
 mod seq;
 mod simulation;
+mod sybil;
 mod sync;
 mod table;
+mod verifying;
 
 use super::Membership;
 
@@ -19,7 +22,9 @@ impl Membership {
     fn check_invariants(&self, now: super::Now) {
         self.table.check_invariants();
         self.departed.check_invariants();
-        self.probes.check_invariants();
+        self.introducers.check_invariants(now.mono);
+        let may_dial = |by: &_| self.introducers.may_dial(by, now.mono);
+        self.probes.check_invariants(may_dial);
         self.lost.check_invariants();
         assert!(self.next_deadline() > now.mono, "what is due was not done");
         assert!(!self.table.contains(&self.me), "a node is no peer of its own");

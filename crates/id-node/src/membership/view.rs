@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use id_proto::{PeerEntry, SignedAnnouncement, Source, iroh_base::PublicKey};
 
-use super::{stats::Stats, table::Entry};
+use super::{
+    stats::Stats,
+    table::{Entry, Share},
+};
 
 /// The membership at one moment. Readers hold it as long as they like and never block the writer.
 #[derive(Debug, Clone)]
@@ -17,8 +20,25 @@ pub struct View {
     pub neighbours: Vec<PublicKey>,
     /// Whether there is a topic, but no neighbour in it.
     pub isolated: bool,
+    /// How many of the peers never answered our own dial.
+    pub n_unverified: usize,
+    /// Those who brought the most peers, the largest share first.
+    pub introducers: Vec<Introducer>,
     /// What was counted so far.
     pub stats: Stats,
+}
+
+/// An introducer's share of the table, and what it may still bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Introducer {
+    /// Its share.
+    pub share: Share,
+    /// How many peers that nobody verified it may add while the table has room.
+    pub room: u32,
+    /// How many it may add when the table has none, or it has filled its part.
+    pub squeeze: u32,
+    /// How many more dials on its word may fail.
+    pub dials: u32,
 }
 
 impl View {

@@ -76,19 +76,18 @@ async fn bind_on_loopback() -> Endpoint {
 }
 
 fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer {
-    let entry = |announcement| {
-        Arc::new(Entry {
-            announcement,
-            source: Source::Gossip,
-            heard: Moment::before(Duration::ZERO, Duration::ZERO),
-            verified: None,
-        })
+    let entry = |announcement: SignedAnnouncement| {
+        let introducer = announcement.node_id;
+        let heard = Moment::before(Duration::ZERO, Duration::ZERO);
+        Arc::new(Entry::new(announcement, Source::Gossip, introducer, heard))
     };
     let view = View {
         own: own.clone(),
         entries: peers.into_iter().map(entry).collect(),
         neighbours: Vec::new(),
         isolated: true,
+        n_unverified: 0,
+        introducers: Vec::new(),
         stats: Stats::default(),
     };
     Answerer {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use id_proto::{PeerAnnouncement, SignedAnnouncement, Source, iroh_base::PublicKey};
+use id_proto::{
+    Network, PeerAnnouncement, SignedAnnouncement, Source,
+    iroh_base::{PublicKey, TransportAddr},
+};
 
 use super::*;
 use crate::{
-    FailKind, MAX_FORGED, RejectReason,
+    AddressPolicy, CrawlEvent, FailKind, MAX_FORGED, RejectReason,
     memory::{self, Behaviour, Lie},
 };
 
@@ -174,4 +177,82 @@ async fn a_forger_is_not_heard_out() {
     assert_eq!(kind, FailKind::Protocol);
     assert_eq!(peer(&liar, &report, 1).rejected[&RejectReason::Malformed], MAX_FORGED + 1);
     assert_eq!(report.summary().answered, 2);
+}
+
+/// A star around peer 0, which also names somebody who announces these addresses, and nobody else.
+fn naming(addrs: &[&str]) -> (MemoryNetwork, PublicKey) {
+    let network = MemoryNetwork::star(2);
+    let stranger = memory::secret_key(77);
+    let ip = |addr: &&str| TransportAddr::Ip(addr.parse().unwrap());
+    let announcement = PeerAnnouncement {
+        node_id: stranger.public(),
+        addrs: addrs.iter().map(ip).collect(),
+        ..network.announcement(0).statement().clone()
+    };
+    let signed = SignedAnnouncement::sign(announcement, &stranger).unwrap();
+    (network.with_item(0, item(&signed)), stranger.public())
+}
+
+fn status_of(report: &CrawlReport, id: PublicKey) -> PeerStatus {
+    report.peers.iter().find(|peer| peer.node_id == id).unwrap().status.clone()
+}
+
+#[tokio::test]
+async fn a_peer_with_forbidden_addresses_only_has_failed_undialled() {
+    let public = AddressPolicy::new(&Network::public());
+    for addr in ["10.0.0.1:1", "169.254.169.254:80", "[fe80::1]:1", "[::ffff:192.168.0.1]:1"] {
+        let (network, stranger) = naming(&[addr]);
+        let crawl = crawler(&network, &[0], unlimited()).address_policy(public.clone());
+        let mut crawl = crawl.start();
+        let mut failed = Vec::new();
+        while let Some(event) = crawl.next().await {
+            if let CrawlEvent::Failed { peer, error } = event {
+                failed.push((peer, error.kind));
+            }
+        }
+        assert_eq!(failed, [(stranger, FailKind::ForbiddenAddress)], "{addr}");
+        let report = crawl.finish().await;
+        assert_adds_up(&report);
+        let is_forbidden = |status| match status {
+            PeerStatus::Failed { kind, .. } => kind == FailKind::ForbiddenAddress,
+            _ => false,
+        };
+        assert!(is_forbidden(status_of(&report, stranger)));
+        assert_eq!(
+            report.summary().answered,
+            2,
+            "the others are asked: a seed says where they are"
+        );
+        assert!(!network.asked().contains(&stranger));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_is_dialled_where_it_may_be_and_an_operator_decides_where() {
+    let public = AddressPolicy::new(&Network::public());
+    let (network, stranger) = naming(&["10.0.0.1:1", "1.1.1.1:1"]);
+    crawler(&network, &[0], unlimited()).address_policy(public.clone()).start().run().await;
+    assert!(network.asked().contains(&stranger));
+
+    let (network, stranger) = naming(&["10.0.0.1:1"]);
+    let place = EndpointAddr::new(stranger).with_ip_addr("10.0.9.9:1".parse().unwrap());
+    crawler(&network, &[0], unlimited()).address_policy(public.open(&place)).start().run().await;
+    assert!(network.asked().contains(&stranger));
+}
+
+#[tokio::test]
+async fn a_stranger_cant_open_a_place_for_others() {
+    let public = AddressPolicy::new(&Network::public());
+    let (network, stranger) = naming(&["10.0.0.1:1", "1.1.1.1:1"]);
+    let other = memory::secret_key(78);
+    let announcement = PeerAnnouncement {
+        node_id: other.public(),
+        addrs: vec![TransportAddr::Ip("10.0.0.2:1".parse().unwrap())],
+        ..network.announcement(0).statement().clone()
+    };
+    let signed = SignedAnnouncement::sign(announcement, &other).unwrap();
+    let network = network.with_item(1, item(&signed));
+    crawler(&network, &[0], unlimited()).address_policy(public).start().run().await;
+    assert!(network.asked().contains(&stranger));
+    assert!(!network.asked().contains(&other.public()));
 }

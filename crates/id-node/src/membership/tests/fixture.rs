@@ -24,8 +24,9 @@ pub(super) const fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+/// The defaults, but that nobody is dialled only to verify it: what a test sees is what it caused.
 pub(super) fn config() -> MembershipConfig {
-    MembershipConfig::new(&Network::public())
+    MembershipConfig { verify_gap: None, ..MembershipConfig::new(&Network::public()) }
 }
 
 pub(super) fn facts() -> OwnFacts {
@@ -190,12 +191,27 @@ impl World {
         self.run_until(self.now.mono + time)
     }
 
+    /// The neighbour delivers a gossip message.
+    pub(super) fn gossip(&mut self, message: &[u8]) -> Vec<Effect> {
+        let from = self.neighbour();
+        self.handle(Event::Gossip { message, from })
+    }
+
+    /// A neighbour of the caller's choice delivers an announcement.
+    pub(super) fn hear_from(
+        &mut self,
+        from: PublicKey,
+        announcement: &SignedAnnouncement,
+    ) -> Vec<Effect> {
+        self.handle(Event::Gossip { message: &GossipMessage::announce(announcement), from })
+    }
+
     pub(super) fn hear(&mut self, announcement: &SignedAnnouncement) -> Vec<Effect> {
-        self.handle(Event::Gossip(&GossipMessage::announce(announcement)))
+        self.gossip(&GossipMessage::announce(announcement))
     }
 
     pub(super) fn hear_leave(&mut self, leave: &SignedLeave) -> Vec<Effect> {
-        self.handle(Event::Gossip(&GossipMessage::leave(leave)))
+        self.gossip(&GossipMessage::leave(leave))
     }
 
     /// The neighbour tells of an announcement that it heard `age` ago.

@@ -16,7 +16,7 @@ const ANNOUNCE: u8 = 0;
 fn assert_refused(world: &mut World, message: &[u8], reason: Refusal) {
     let (size, refused, total) =
         (world.node.table_size(), world.refused(reason), world.n_refused());
-    let effects = world.handle(Event::Gossip(message));
+    let effects = world.gossip(message);
     assert!(effects.is_empty(), "{effects:?}");
     assert_eq!(world.node.table_size(), size);
     assert_eq!(world.refused(reason), refused + 1, "not refused as {reason:?}");
@@ -80,11 +80,11 @@ fn no_bit_of_a_message_can_be_flipped() {
     for bit in 0..message.len() * 8 {
         let mut altered = message.clone();
         altered[bit / 8] ^= 1 << (bit % 8);
-        world.handle(Event::Gossip(&altered));
+        world.gossip(&altered);
         assert_eq!(world.node.table_size(), 0, "bit {bit}");
         assert_eq!(world.n_refused(), bit as u64 + 1, "bit {bit}");
     }
-    world.handle(Event::Gossip(&message));
+    world.gossip(&message);
     assert_eq!(world.node.table_size(), 1, "nothing sticks to the author");
 }
 
@@ -285,7 +285,7 @@ fn the_list_of_refusals_is_complete_and_in_order() {
     for (index, reason) in Refusal::ALL.iter().enumerate() {
         assert_eq!(*reason as usize, index);
     }
-    assert_eq!(Refusal::ALL.last(), Some(&Refusal::TableFull), "the last variant");
+    assert_eq!(Refusal::ALL.last(), Some(&Refusal::IntroducerBudget), "the last variant");
     let names: std::collections::BTreeSet<_> = Refusal::ALL.iter().map(|r| r.as_str()).collect();
     assert_eq!(names.len(), Refusal::ALL.len());
 }
@@ -296,7 +296,7 @@ fn a_refusal_changes_nothing_that_readers_would_have_to_see() {
     world.node.view();
     let announcement = Peer::new(1).announce(world.now);
     let forged = forge::<PeerAnnouncement>(announcement.bytes());
-    world.handle(Event::Gossip(&gossip_message(ANNOUNCE, &forged)));
+    world.gossip(&gossip_message(ANNOUNCE, &forged));
     assert_eq!(world.node.news(), News::Counters);
     assert!(UnverifiedAnnouncement::decode(&forged).unwrap().verify().is_err());
 }

@@ -1,11 +1,13 @@
 //! Goodbyes, and what is remembered of those who went.
 
+use std::time::Duration;
+
 use id_proto::{GossipMessage, Leave, Network};
 
 use super::fixture::{
     Peer, World, announced, forge, forgotten, gossip_message, probed, secret, secs,
 };
-use crate::membership::{Effect, Event, Refusal, RemovalReason, departed::Departed};
+use crate::membership::{Effect, Entry, Event, Refusal, RemovalReason, departed::Departed};
 
 /// How many departed peers are remembered in these tests.
 const MAX: u16 = 50;
@@ -32,7 +34,7 @@ fn a_forged_leave_does_nothing() {
     let leave = peer.leave(world.now);
     let next = peer.announce(world.now);
     let forged = forge::<Leave>(leave.bytes());
-    assert!(world.handle(Event::Gossip(&gossip_message(LEAVE, &forged))).is_empty());
+    assert!(world.gossip(&gossip_message(LEAVE, &forged)).is_empty());
     assert_eq!(world.refused(Refusal::BadSignature), 1);
     assert!(world.has(&peer));
     world.hear(&next);
@@ -45,7 +47,7 @@ fn an_announcement_cant_be_passed_off_as_a_leave() {
     let mut peer = Peer::new(1);
     world.meet(&mut peer);
     let newer = peer.announce(world.now);
-    world.handle(Event::Gossip(&gossip_message(LEAVE, newer.bytes())));
+    world.gossip(&gossip_message(LEAVE, newer.bytes()));
     assert!(world.has(&peer));
 }
 
@@ -161,31 +163,47 @@ fn a_leave_while_the_probe_is_under_way_removes_for_good() {
     assert!(!world.has(&peer));
 }
 
+/// What the table knew of the peer that has this seed.
+fn entry(seed: u16, verified: Option<Duration>) -> Entry {
+    let mut world = World::settled();
+    let mut peer = Peer::new(seed);
+    world.meet(&mut peer);
+    Entry { verified, ..world.entry(&peer).clone() }
+}
+
 #[test]
-fn only_so_many_departed_are_remembered_and_strangers_are_forgotten_first() {
+fn only_so_many_departed_are_remembered_and_the_least_known_are_forgotten_first() {
     let now = World::new().now;
     let mut departed = Departed::new(MAX.into());
-    let known = secret(1).public();
     let id = |n: u16| secret(10 + n).public();
-    departed.remember(known, 5, secs(120), now);
+    let (verified, claimed) = (entry(1, Some(secs(1))), entry(2, None));
+    departed.remember(&verified, 5, now);
+    departed.remember(&claimed, 6, now);
     for n in 0..=MAX {
         departed.remember_stranger(id(n), 1, now);
     }
     departed.check_invariants();
-    assert_eq!(departed.seq(&known), Some(5), "made-up keys don't push out a real peer");
+    assert_eq!(departed.seq(&verified.node_id()), Some(5), "made-up keys push out nobody real");
+    assert_eq!(departed.seq(&claimed.node_id()), Some(6));
     let n_remembered = (0..=MAX).filter(|n| departed.seq(&id(*n)).is_some()).count();
-    assert_eq!(n_remembered, usize::from(MAX) - 1);
+    assert_eq!(n_remembered, usize::from(MAX) - 2);
+    for n in 0..=MAX {
+        departed.remember(&entry(1000 + n, None), 1, now);
+    }
+    departed.check_invariants();
+    assert_eq!(departed.seq(&verified.node_id()), Some(5), "nor do those who were once believed");
 }
 
 #[test]
 fn the_highest_number_of_a_departed_peer_counts() {
     let now = World::new().now;
     let mut departed = Departed::new(MAX.into());
-    let peer = secret(1).public();
-    departed.remember(peer, 5, secs(120), now);
+    let known = entry(1, None);
+    let peer = known.node_id();
+    departed.remember(&known, 5, now);
     departed.remember_stranger(peer, 3, now);
     assert_eq!(departed.seq(&peer), Some(5));
-    departed.remember(peer, 9, secs(120), now);
+    departed.remember(&known, 9, now);
     assert_eq!(departed.seq(&peer), Some(9));
     departed.check_invariants();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use id_proto::{GossipMessage, SignedAnnouncement};
+use id_proto::{GossipMessage, SignedAnnouncement, iroh_base::TransportAddr};
 use proptest::prelude::*;
 
 use super::fixture::{Peer, World, facts, forgotten, millis, unverified};
@@ -14,7 +14,7 @@ const N_PEERS: usize = 8;
 enum Action {
     Wait { millis: u64 },
     WaitForDeadline,
-    Announce(usize),
+    Announce { peer: usize, by: usize },
     Replay { which: usize },
     Leave(usize),
     Told { peer: usize, age_millis: u64 },
@@ -35,7 +35,7 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         2 => (0_u64..90_000).prop_map(|millis| Action::Wait { millis }),
         4 => Just(Action::WaitForDeadline),
-        4 => peer.clone().prop_map(Action::Announce),
+        4 => (peer.clone(), peer.clone()).prop_map(|(peer, by)| Action::Announce { peer, by }),
         1 => any::<usize>().prop_map(|which| Action::Replay { which }),
         1 => peer.clone().prop_map(Action::Leave),
         2 => (peer.clone(), age).prop_map(|(peer, age_millis)| Action::Told { peer, age_millis }),
@@ -68,13 +68,17 @@ impl Play {
         let world = World::with(|config| {
             config.max_entries = 5;
             config.max_probes = 2;
+            config.verify_gap = Some(millis(700));
+            config.configured.insert(Peer::new(2).id());
         });
         let peers = (1..=N_PEERS as u16).map(Peer::new).collect();
         Self { world, peers, said: Vec::new() }
     }
 
     fn announce(&mut self, peer: usize) -> SignedAnnouncement {
-        let announcement = self.peers[peer].announce(self.world.now);
+        let mut draft = self.peers[peer].draft(self.world.now);
+        draft.addrs.push(TransportAddr::Ip(([1, 1, 1, 1], 1).into()));
+        let announcement = self.peers[peer].sign(draft);
         self.said.push(announcement.clone());
         announcement
     }
@@ -91,9 +95,9 @@ impl Play {
                 let unix = self.world.now.unix.as_secs().saturating_add_signed((*seconds).into());
                 self.world.now.unix = super::fixture::secs(unix);
             }
-            Action::Announce(peer) => {
+            Action::Announce { peer, by } => {
                 let announcement = self.announce(*peer);
-                return self.world.hear(&announcement);
+                return self.world.hear_from(self.peers[*by].id(), &announcement);
             }
             Action::Replay { which } if !self.said.is_empty() => {
                 let old = self.said[which % self.said.len()].clone();
@@ -129,7 +133,7 @@ impl Play {
             Action::OwnChanged { blob_count } => {
                 Event::OwnChanged(OwnFacts { blob_count: *blob_count, ..facts() })
             }
-            Action::Noise(bytes) => Event::Gossip(bytes),
+            Action::Noise(bytes) => Event::Gossip { message: bytes, from: self.world.neighbour() },
             _ => Event::Tick,
         };
         self.world.handle(event)
@@ -183,7 +187,9 @@ proptest! {
                 }
             }
             for (peer, reason) in forgotten(&effects) {
-                prop_assert!(reason != RemovalReason::Evicted || !verified.contains(&peer));
+                let is_eviction = reason == RemovalReason::Evicted;
+                prop_assert!(!is_eviction || !verified.contains(&peer));
+                prop_assert!(!is_eviction || !play.world.node.table.is_protected(&peer));
             }
             let table: BTreeSet<_> =
                 play.world.node.table.iter().map(|entry| entry.node_id()).collect();

@@ -33,7 +33,10 @@ type Id = usize;
 /// What is under way to a node.
 #[derive(Debug, Clone)]
 enum Arrival {
-    Gossip(Arc<[u8]>),
+    Gossip {
+        message: Arc<[u8]>,
+        from: Id,
+    },
     NeighbourUp(Id),
     NeighbourDown(Id),
     /// The table of a neighbour, or `None` if it couldn't be fetched.
@@ -236,7 +239,10 @@ impl Simulation {
 
     fn arrive(&mut self, to: Id, arrival: Arrival) {
         match arrival {
-            Arrival::Gossip(bytes) => self.step(to, Event::Gossip(&bytes)),
+            Arrival::Gossip { message, from } => {
+                let from = self.key(from);
+                self.step(to, Event::Gossip { message: &message, from });
+            }
             Arrival::NeighbourUp(peer) => self.step(to, Event::NeighbourUp(self.key(peer))),
             Arrival::NeighbourDown(peer) => self.step(to, Event::NeighbourDown(self.key(peer))),
             Arrival::Table { of, table } => {
@@ -260,7 +266,7 @@ impl Simulation {
 
     fn step(&mut self, id: Id, event: Event<'_>) {
         let now = self.clock(id);
-        let by_gossip = matches!(event, Event::Gossip(_));
+        let by_gossip = matches!(event, Event::Gossip { .. });
         let effects = self.nodes[id].membership.handle(event, now);
         self.nodes[id].membership.check_invariants(now);
         for effect in effects {
@@ -316,7 +322,11 @@ impl Simulation {
     fn broadcast(&mut self, from: Id, bytes: Arc<[u8]>) {
         for to in self.part_of(from) {
             if !self.rng.random_bool(self.loss) {
-                self.send(to, Arrival::Gossip(bytes.clone()));
+                let neighbours: Vec<_> = self.nodes[to].neighbours.iter().copied().collect();
+                // Whichever of the receiver's neighbours is first.
+                let by = neighbours.get(self.rng.random_range(0..neighbours.len().max(1)));
+                let from = by.copied().unwrap_or(from);
+                self.send(to, Arrival::Gossip { message: bytes.clone(), from });
             }
         }
     }

@@ -70,15 +70,23 @@ pub(super) fn view(
     heard: Duration,
 ) -> Arc<View> {
     let heard = Moment::before(heard, Duration::ZERO);
-    let entry = |announcement| {
-        Arc::new(Entry { announcement, source: Source::Gossip, heard, verified: None })
-    };
+    let from = own.node_id;
+    let entry = |announcement| Arc::new(Entry::new(announcement, Source::Gossip, from, heard));
     let mut entries: Vec<_> = known.into_iter().map(entry).collect();
     entries.sort_by_key(|entry| entry.node_id());
     let mut neighbours = neighbours.to_vec();
     neighbours.sort();
     let isolated = neighbours.is_empty();
-    View { own: own.clone(), entries, neighbours, isolated, stats: Stats::default() }.into()
+    let view = View {
+        own: own.clone(),
+        n_unverified: entries.len(),
+        entries,
+        neighbours,
+        isolated,
+        introducers: Vec::new(),
+        stats: Stats::default(),
+    };
+    view.into()
 }
 
 /// A value as `seed` leaves it in the slot of `minute`.
