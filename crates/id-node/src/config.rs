@@ -14,7 +14,7 @@ use id_proto::{
     limits::{self, MAX_ADDRS},
 };
 
-use crate::{data_dir::DataDir, membership::MembershipConfig};
+use crate::{GossipConnections, data_dir::DataDir, membership::MembershipConfig};
 
 /// The configuration of a [`crate::Node`].
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct NodeConfig {
     pub bootstrap: Vec<EndpointAddr>,
     /// Whether to join the gossip topic. Without it, a node knows nobody, but can be asked.
     pub gossip: bool,
+    /// The connections that gossip uses, seen by a hook of the endpoint: see [`GossipConnections`].
+    pub gossip_connections: GossipConnections,
     /// The mainline DHT in which to meet others by records; none if there is none.
     pub dht: Option<DhtBootstrap>,
     /// Which of its addresses a node announces.
@@ -47,6 +49,7 @@ impl NodeConfig {
             role: Role::Member,
             bootstrap: Vec::new(),
             gossip: true,
+            gossip_connections: GossipConnections::default(),
             dht: None,
             announce_addrs: AnnounceAddrs::Auto,
             membership: MembershipConfig::new(&network),

@@ -8,11 +8,19 @@ use std::{
 use id_proto::iroh_base::{RelayUrl, SecretKey};
 use iroh::{
     Endpoint, RelayMode,
-    endpoint::{BindError, BindOpts, Builder, PortmapperConfig, presets},
+    endpoint::{BindError, BindOpts, Builder, PortmapperConfig, QuicTransportConfig, presets},
 };
+
+use crate::GossipConnections;
 
 /// Most relays that can be configured. Origin: one home relay is used; the others are spare.
 pub const MAX_RELAYS: usize = 4;
+
+/// Most bytes of a connection that wait to be acknowledged, and to be read, in either direction.
+/// Origin: 5 MB/s over 100 ms; and a thousand callers who don't read then hold half a gigabyte, not ten.
+const WINDOW: u32 = 512 * 1024;
+/// Most streams that a peer may have open, of either kind. Origin: protocol.md; gossip takes one a topic.
+const MAX_STREAMS: u32 = 32;
 
 /// What an endpoint is made of.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +33,8 @@ pub struct EndpointOptions {
     pub preferred_port: Option<u16>,
     /// Which relays to use, and whether third parties are contacted at all.
     pub relay: Relay,
+    /// What shall see the connections of the gossip of the node on this endpoint.
+    pub gossip_connections: GossipConnections,
 }
 
 /// The relays of an endpoint.
@@ -112,10 +122,21 @@ fn builder(options: &EndpointOptions) -> Builder {
             Endpoint::builder(presets::Minimal).relay_mode(RelayMode::custom(urls.iter().cloned()))
         }
     };
+    let builder = builder.hooks(options.gossip_connections.clone()).transport_config(transport());
     match &options.secret_key {
         Some(key) => builder.secret_key(key.clone()),
         None => builder,
     }
+}
+
+fn transport() -> QuicTransportConfig {
+    QuicTransportConfig::builder()
+        .max_concurrent_bidi_streams(MAX_STREAMS.into())
+        .max_concurrent_uni_streams(MAX_STREAMS.into())
+        .receive_window(WINDOW.into())
+        .stream_receive_window(WINDOW.into())
+        .send_window(WINDOW.into())
+        .build()
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@ mod going;
 mod lab;
 mod meeting;
 mod member;
+mod stalling;
