@@ -13,7 +13,7 @@ use id_proto::{
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 use iroh::{Endpoint, Watcher, address_lookup::memory::MemoryLookup};
-use iroh_gossip::api::{Event as GossipEvent, GossipReceiver};
+use iroh_gossip::api::Event as GossipEvent;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -26,7 +26,7 @@ use crate::{
     config::{AnnounceAddrs, Role},
     data_dir::DataDir,
     membership::{Effect, Entry, Event, Membership, News, OwnFacts, SyncEnd, View},
-    topic::{Rejoin, Topic, rejoin},
+    topic::{Events, Rejoin, Topic, rejoin},
 };
 
 /// How long a probe may take. Origin: protocol.md.
@@ -79,7 +79,7 @@ pub(crate) struct Actor {
     pub(crate) endpoint: Endpoint,
     pub(crate) client: Client,
     pub(crate) book: MemoryLookup,
-    pub(crate) topic: Option<(Topic, GossipReceiver)>,
+    pub(crate) topic: Option<(Topic, Events)>,
     /// Whom to join through besides those in the table.
     pub(crate) bootstrap: BTreeSet<PublicKey>,
     /// Where an operator says that peers are.
@@ -130,7 +130,7 @@ impl Actor {
 struct Sources {
     commands: mpsc::Receiver<Command>,
     told: mpsc::Receiver<Told>,
-    gossip: Option<GossipReceiver>,
+    gossip: Option<Events>,
 }
 
 struct Running {
@@ -370,13 +370,12 @@ impl Running {
 }
 
 /// The next event of the topic. Never, if there is no topic or gossip has ended.
-async fn next_gossip(gossip: &mut Option<GossipReceiver>) -> GossipEvent {
-    if let Some(receiver) = gossip {
-        match receiver.next().await {
-            Some(Ok(event)) => return event,
-            Some(Err(error)) => warn!(%error, "gossip has failed"),
-            None => warn!("gossip has ended"),
+async fn next_gossip(gossip: &mut Option<Events>) -> GossipEvent {
+    if let Some(events) = gossip {
+        if let Some(event) = events.recv().await {
+            return event;
         }
+        warn!("gossip has ended");
         *gossip = None;
     }
     std::future::pending().await

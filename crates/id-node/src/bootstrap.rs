@@ -20,6 +20,7 @@ use tracing::info;
 pub(crate) use self::guide::Guide;
 use self::{dns::DnsNames, mdns::Mdns};
 use crate::{
+    GossipConnections,
     clock::Clock,
     config::NodeConfig,
     membership::View,
@@ -48,7 +49,8 @@ pub(crate) struct Surroundings {
 /// What each channel last did, as it changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reports {
-    pub(crate) gossip: bool,
+    /// The connections of the topic, if there is one.
+    pub(crate) gossip: Option<GossipConnections>,
     pub(crate) dht: Option<watch::Receiver<String>>,
     pub(crate) mdns: Option<watch::Receiver<String>>,
     pub(crate) dns: Option<watch::Receiver<String>>,
@@ -68,8 +70,8 @@ impl Channels {
         }
     }
 
-    /// What they report. `gossip` is whether there is a topic to join.
-    pub(crate) fn reports(&self, gossip: bool) -> Reports {
+    /// What they report, beside gossip itself, if there is a topic to join.
+    pub(crate) fn reports(&self, gossip: Option<GossipConnections>) -> Reports {
         Reports {
             gossip,
             dht: self.dht.as_ref().map(Rendezvous::watch),
@@ -82,10 +84,10 @@ impl Channels {
 impl Reports {
     /// Each channel and what it last did, always in this order.
     pub(crate) fn list(&self, n_neighbours: usize) -> Vec<(String, String)> {
-        let gossip = match n_neighbours {
-            _ if !self.gossip => "disabled".to_owned(),
-            0 => "no neighbour".to_owned(),
-            n => format!("{n} neighbours"),
+        let gossip = match (&self.gossip, n_neighbours) {
+            (None, _) => "disabled".to_owned(),
+            (Some(connections), 0) => format!("no neighbour{}", connections.counts()),
+            (Some(connections), n) => format!("{n} neighbours{}", connections.counts()),
         };
         let last = |report: &Option<watch::Receiver<String>>| {
             report.as_ref().map_or("disabled".to_owned(), |report| report.borrow().clone())
@@ -153,7 +155,8 @@ mod tests {
         let off = ["gossip: disabled", "dht: disabled", "mdns: disabled", "dns: disabled"];
         assert_eq!(listed(&Reports::default(), 0), off);
         let (report, mdns) = Report::new("mdns");
-        let reports = Reports { gossip: true, mdns: Some(mdns), ..Reports::default() };
+        let gossip = Some(GossipConnections::default());
+        let reports = Reports { gossip, mdns: Some(mdns), ..Reports::default() };
         let on = ["gossip: no neighbour", "dht: disabled", "mdns: starting", "dns: disabled"];
         assert_eq!(listed(&reports, 0), on);
         report.say("3 peers found".to_owned());

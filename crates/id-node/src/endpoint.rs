@@ -9,11 +9,19 @@ use id_proto::iroh_base::{RelayUrl, SecretKey};
 use iroh::{
     Endpoint, RelayMode,
     dns::DnsResolver,
-    endpoint::{BindError, BindOpts, Builder, PortmapperConfig, presets},
+    endpoint::{BindError, BindOpts, Builder, PortmapperConfig, QuicTransportConfig, presets},
 };
+
+use crate::GossipConnections;
 
 /// Most relays that can be configured. Origin: one home relay is used; the others are spare.
 pub const MAX_RELAYS: usize = 4;
+
+/// Most bytes of a connection that wait to be acknowledged, and to be read, in either direction.
+/// Origin: 5 MB/s over 100 ms; and a thousand callers who don't read then hold half a gigabyte, not ten.
+const WINDOW: u32 = 512 * 1024;
+/// Most streams that a peer may have open, of either kind. Origin: protocol.md; gossip takes one a topic.
+const MAX_STREAMS: u32 = 32;
 
 /// What an endpoint is made of.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +34,8 @@ pub struct EndpointOptions {
     pub preferred_port: Option<u16>,
     /// Which relays to use, and whether third parties are contacted at all.
     pub relay: Relay,
+    /// What shall see the connections of the gossip of the node on this endpoint.
+    pub gossip_connections: GossipConnections,
 }
 
 /// The relays of an endpoint.
@@ -115,6 +125,7 @@ fn builder(options: &EndpointOptions) -> Builder {
             .relay_mode(RelayMode::custom(urls.iter().cloned()))
             .dns_resolver(system_resolver()),
     };
+    let builder = builder.hooks(options.gossip_connections.clone()).transport_config(transport());
     match &options.secret_key {
         Some(key) => builder.secret_key(key.clone()),
         None => builder,
@@ -125,6 +136,16 @@ fn builder(options: &EndpointOptions) -> Builder {
 /// where these fail, and those are third parties.
 fn system_resolver() -> DnsResolver {
     DnsResolver::builder().with_system_defaults().disable_fallback().build()
+}
+
+fn transport() -> QuicTransportConfig {
+    QuicTransportConfig::builder()
+        .max_concurrent_bidi_streams(MAX_STREAMS.into())
+        .max_concurrent_uni_streams(MAX_STREAMS.into())
+        .receive_window(WINDOW.into())
+        .stream_receive_window(WINDOW.into())
+        .send_window(WINDOW.into())
+        .build()
 }
 
 #[cfg(test)]

@@ -30,3 +30,4 @@ pub use id_client;
 pub use iroh;
 pub use node::{Node, NodeError};
 pub use observer::Observer;
+pub use topic::GossipConnections;

@@ -12,16 +12,8 @@ use id_proto::{
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
     version::META_ALPN,
 };
-use iroh::{
-    Endpoint,
-    address_lookup::memory::MemoryLookup,
-    endpoint::Connection,
-    protocol::{AcceptError, ProtocolHandler, Router},
-};
-use iroh_gossip::{
-    api::{ApiError, GossipReceiver},
-    net::{GOSSIP_ALPN, Gossip},
-};
+use iroh::{Endpoint, address_lookup::memory::MemoryLookup, protocol::Router};
+use iroh_gossip::{api::ApiError, net::GOSSIP_ALPN};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
@@ -36,7 +28,7 @@ use crate::{
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     service::{Answerer, Service},
-    topic::Topic,
+    topic::{Events, GossipHandler, Topic},
 };
 
 /// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
@@ -97,11 +89,11 @@ impl Node {
         let clock = Clock::start();
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
-        let gossip = config.gossip.then(|| Gossip::builder().spawn(endpoint.clone()));
-        let topic = match &gossip {
-            Some(gossip) => Some(join(gossip, &config.network, &bootstrap).await?),
-            None => None,
+        let topic = match config.gossip {
+            true => Some(join(&endpoint, &config, &bootstrap).await?),
+            false => None,
         };
+        let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
         let (view_sender, view) = watch::channel(Arc::new(membership.view()));
@@ -118,7 +110,8 @@ impl Node {
             features: features(&config),
             clock,
             view: view.clone(),
-            channels: channels.reports(config.gossip),
+            channels: channels.reports(config.gossip.then(|| config.gossip_connections.clone())),
+            gossip_connections: config.gossip_connections.clone(),
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -258,11 +251,13 @@ fn write_into(book: &MemoryLookup, peers: Vec<EndpointAddr>) -> BTreeSet<PublicK
 }
 
 async fn join(
-    gossip: &Gossip,
-    network: &Network,
+    endpoint: &Endpoint,
+    config: &NodeConfig,
     bootstrap: &BTreeSet<PublicKey>,
-) -> Result<(Topic, GossipReceiver), ApiError> {
-    Topic::join(gossip.clone(), network, bootstrap.iter().copied().collect()).await
+) -> Result<(Topic, Events), ApiError> {
+    let connections = config.gossip_connections.clone();
+    let bootstrap = bootstrap.iter().copied().collect();
+    Topic::join(endpoint.clone(), connections, &config.network, bootstrap).await
 }
 
 /// Which announced addresses may be dialled: peers may be where the configured ones are.
@@ -311,26 +306,19 @@ fn features(config: &NodeConfig) -> Vec<String> {
     features.map(str::to_owned).collect()
 }
 
-fn router(endpoint: &Endpoint, role: Role, gossip: Option<Gossip>, answerer: Answerer) -> Router {
+fn router(
+    endpoint: &Endpoint,
+    role: Role,
+    gossip: Option<GossipHandler>,
+    answerer: Answerer,
+) -> Router {
     let mut router = Router::builder(endpoint.clone());
     if role == Role::Member {
-        router = router.accept(META_ALPN, Service::new(answerer));
+        let service = Service::new(answerer);
+        router = router.incoming_filter(service.incoming_filter()).accept(META_ALPN, service);
     }
     if let Some(gossip) = gossip {
-        router = router.accept(GOSSIP_ALPN, TimedGossip(gossip));
+        router = router.accept(GOSSIP_ALPN, gossip);
     }
     router.spawn()
-}
-
-/// Gossip whose shutdown can't hang: the router waits for its handlers without a time-out.
-#[derive(Debug)]
-struct TimedGossip(Gossip);
-
-impl ProtocolHandler for TimedGossip {
-    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        self.0.accept(connection).await
-    }
-
-    // The actor has stopped gossip, or given it up, before the router shuts down.
-    async fn shutdown(&self) {}
 }

@@ -4,7 +4,15 @@
 //! that it doesn't know. Ours reads a bounded frame and answers what it can't decode with an error;
 //! from there on the request is irpc's.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+mod callers;
+
+use std::{
+    fmt, io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use callers::{Callers, Host, Limits};
 
 use id_client::frame::{FrameError, read_frame};
 use id_proto::{
@@ -13,8 +21,9 @@ use id_proto::{
     limits::MAX_REQUEST_LEN, version::ProtocolVersion,
 };
 use iroh::{
-    endpoint::{Connection, RecvStream, SendStream},
-    protocol::{AcceptError, ProtocolHandler},
+    TransportAddr,
+    endpoint::{Accepting, Connection, RecvStream, SendStream},
+    protocol::{AcceptError, IncomingFilter, IncomingFilterOutcome, ProtocolHandler},
 };
 use irpc::{
     channel::{SendError, mpsc, oneshot},
@@ -27,22 +36,30 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::{bootstrap::Reports, clock::Clock, membership::View};
+use crate::{GossipConnections, bootstrap::Reports, clock::Clock, membership::View};
 
 /// Most requests of one connection that are under way. Origin: protocol.md.
 const MAX_REQUESTS: usize = 16;
-/// Most connections that are served at the same time. Origin: protocol.md.
-const MAX_CONNECTIONS: usize = 1024;
+/// With what a connection is closed that is needed no more. Origin: protocol.md.
+const DONE: u32 = 0;
+/// Most streams of one connection that a caller may have open. Origin: protocol.md.
+const MAX_STREAMS: u32 = 32;
+/// Most bytes that a connection may hold for us to read. Origin: a longest request on each stream.
+const RECEIVE_WINDOW: u32 = MAX_STREAMS * MAX_REQUEST_LEN as u32;
+/// How long a caller may take for the handshake. Origin: a few round trips by satellite.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller may take to send a request. Origin: a few round trips by satellite.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller may take to read a page. Origin: 64 KiB at 26 kbit/s.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a caller may take to read a whole answer. Origin: a full table at 2 Mbit/s.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The protocol handler of `id/meta/1`.
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     node: Arc<Answerer>,
-    connections: Arc<Semaphore>,
+    callers: Callers,
 }
 
 /// What answers are made of.
@@ -55,40 +72,77 @@ pub(crate) struct Answerer {
     pub(crate) clock: Clock,
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) channels: Reports,
+    pub(crate) gossip_connections: GossipConnections,
 }
 
 impl Service {
     pub(crate) fn new(node: Answerer) -> Self {
-        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { node: Arc::new(node), connections }
+        Self { node: Arc::new(node), callers: Callers::new(Limits::default()) }
+    }
+
+    /// Lets callers prove their addresses while there are many of them.
+    pub(crate) fn incoming_filter(&self) -> IncomingFilter {
+        let callers = self.callers.clone();
+        Arc::new(move |incoming| {
+            let in_a_rush = callers.must_prove_address(Instant::now());
+            match in_a_rush && !incoming.remote_addr_validated() {
+                true => IncomingFilterOutcome::Retry,
+                false => IncomingFilterOutcome::Accept,
+            }
+        })
     }
 }
 
 impl ProtocolHandler for Service {
+    async fn on_accepting(&self, accepting: Accepting) -> Result<Connection, AcceptError> {
+        Ok(timeout(HANDSHAKE_TIMEOUT, accepting).await.map_err(AcceptError::from_err)??)
+    }
+
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let Ok(_served) = self.connections.try_acquire() else {
+        let Some(_visit) = self.callers.enter(connection.remote_id(), host(&connection)) else {
             connection.close(ErrorCode::Busy.number().into(), b"busy");
             return Ok(());
         };
-        serve(&connection, &self.node).await;
+        connection.set_max_concurrent_bi_streams(MAX_STREAMS.into());
+        connection.set_receive_window(RECEIVE_WINDOW.into());
+        serve(&connection, &self.node, &self.callers).await;
         Ok(())
     }
 }
 
-/// Serves a connection until its caller closes it. What is under way then is dropped with it.
-async fn serve(connection: &Connection, node: &Arc<Answerer>) {
+fn host(connection: &Connection) -> Host {
+    let paths = connection.paths();
+    let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
+    match path.map(|path| path.remote_addr().clone()) {
+        Some(TransportAddr::Ip(addr)) => addr.ip().into(),
+        _ => Host::Relay,
+    }
+}
+
+/// Serves a connection until its caller closes it or has asked nothing for a while. What is under way
+/// when it is closed is dropped with it.
+async fn serve(connection: &Connection, node: &Arc<Answerer>, callers: &Callers) {
     let caller = connection.remote_id();
     let free = Arc::new(Semaphore::new(MAX_REQUESTS));
     let mut requests = JoinSet::new();
     while let Ok(slot) = free.clone().acquire_owned().await {
+        let stream = timeout(callers.limits().idle, connection.accept_bi()).await;
         while requests.try_join_next().is_some() {}
-        let Ok((send, recv)) = connection.accept_bi().await else {
-            return;
+        let (send, recv) = match stream {
+            Ok(Ok(stream)) => stream,
+            Err(_) if !requests.is_empty() => continue,
+            Err(_) => return connection.close(DONE.into(), b"idle"),
+            Ok(Err(_)) => return,
         };
-        let node = node.clone();
+        let (node, callers) = (node.clone(), callers.clone());
         requests.spawn(async move {
-            if let Err(error) = node.answer(caller, send, recv).await {
-                debug!(%error, caller = %caller.fmt_short(), "a caller didn't take its answer");
+            let answer = node.answer(caller, &callers, send, recv);
+            match timeout(ANSWER_TIMEOUT, answer).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    debug!(%error, caller = %caller.fmt_short(), "a caller didn't take its answer");
+                }
+                Err(_) => debug!(caller = %caller.fmt_short(), "a caller took too long"),
             }
             drop(slot);
         });
@@ -99,6 +153,7 @@ impl Answerer {
     async fn answer(
         &self,
         caller: PublicKey,
+        callers: &Callers,
         send: SendStream,
         mut recv: RecvStream,
     ) -> Result<(), SendError> {
@@ -108,7 +163,9 @@ impl Answerer {
         };
         match request.with_remote_channels(recv, send) {
             MetaMessage::Whoami(ask) => ask.tx.send(self.whoami(caller, ask.inner.proof)).await,
-            MetaMessage::ListPeers(ask) => self.list_peers(caller, ask.inner, ask.tx).await,
+            MetaMessage::ListPeers(ask) => {
+                self.list_peers(caller, callers, ask.inner, ask.tx).await
+            }
             MetaMessage::Status(ask) => ask.tx.send(self.status(caller, ask.inner.proof)).await,
         }
     }
@@ -146,9 +203,20 @@ impl Answerer {
             neighbours: view.neighbours.clone(),
             isolated: view.isolated,
             channels: self.channels(&view),
-            counters: counters(&view),
+            counters: self.counters(&view),
         };
         MetaResponse::Status(report.encode())
+    }
+
+    /// What was counted, and what the table holds now.
+    fn counters(&self, view: &View) -> Vec<(String, u64)> {
+        let n_unverified = view.n_unverified as u64;
+        let n_verified = view.entries.len() as u64 - n_unverified;
+        let mut counters = view.stats.counters();
+        counters.push(("table_verified".to_owned(), n_verified));
+        counters.push(("table_unverified".to_owned(), n_unverified));
+        counters.extend(self.gossip_connections.counts().counters());
+        counters
     }
 
     fn channels(&self, view: &View) -> Vec<(String, String)> {
@@ -173,11 +241,16 @@ impl Answerer {
     async fn list_peers(
         &self,
         caller: PublicKey,
+        callers: &Callers,
         request: ListPeersRequest,
         pages: mpsc::Sender<MetaResponse>,
     ) -> Result<(), SendError> {
         if !self.admits(caller, request.proof) {
             return pages.send(not_a_member()).await;
+        }
+        if !callers.pays_for_list(caller, Instant::now()) {
+            let why = "that were too many listings; one a second is fine";
+            return pages.send(MetaResponse::error(ErrorCode::Busy, why)).await;
         }
         let view = self.view.borrow().clone();
         let entries = view.to_wire(self.clock.now().mono).take(request.max_entries as usize);
@@ -193,16 +266,6 @@ impl Answerer {
         }
         send_page(&pages, page).await
     }
-}
-
-/// What was counted, and what the table holds now.
-fn counters(view: &View) -> Vec<(String, u64)> {
-    let n_unverified = view.n_unverified as u64;
-    let n_verified = view.entries.len() as u64 - n_unverified;
-    let mut counters = view.stats.counters();
-    counters.push(("table_verified".to_owned(), n_verified));
-    counters.push(("table_unverified".to_owned(), n_unverified));
-    counters
 }
 
 async fn send_page(pages: &mpsc::Sender<MetaResponse>, page: PeersPage) -> Result<(), SendError> {

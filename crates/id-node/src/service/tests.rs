@@ -31,15 +31,17 @@ struct Served {
 
 impl Served {
     async fn with_table(peers: Vec<SignedAnnouncement>) -> Self {
-        Self::start(peers, MAX_CONNECTIONS).await
+        // Tests ask more often than anybody has to.
+        Self::start(peers, Limits { list_burst: 100, ..Limits::default() }).await
     }
 
-    async fn start(peers: Vec<SignedAnnouncement>, max_connections: usize) -> Self {
+    async fn start(peers: Vec<SignedAnnouncement>, limits: Limits) -> Self {
         let (endpoint, caller) = (bind_on_loopback().await, bind_on_loopback().await);
         let own = sign(endpoint.secret_key(), short);
         let mut service = Service::new(answerer(own, peers));
-        service.connections = Arc::new(Semaphore::new(max_connections));
-        Self { router: Router::builder(endpoint).accept(META_ALPN, service).spawn(), caller }
+        service.callers = Callers::new(limits);
+        let router = Router::builder(endpoint).incoming_filter(service.incoming_filter());
+        Self { router: router.accept(META_ALPN, service).spawn(), caller }
     }
 
     fn addr(&self) -> EndpointAddr {
@@ -98,6 +100,7 @@ fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer
         clock: Clock::start(),
         view: watch::channel(Arc::new(view)).1,
         channels: Reports::default(),
+        gossip_connections: GossipConnections::default(),
     }
 }
 
@@ -294,14 +297,12 @@ async fn more_requests_than_are_served_at_once_wait_for_their_turn() {
 
 #[tokio::test]
 async fn a_connection_too_many_is_told_that_we_are_busy() {
-    close_after(Served::start(Vec::new(), 1).await, async |served| {
+    let limits = Limits { max_connections: 1, ..Limits::default() };
+    close_after(Served::start(Vec::new(), limits).await, async |served| {
         let first = served.connect().await;
         assert_lives(&first).await;
         let second = served.connect().await;
-        let ConnectionError::ApplicationClosed(close) = second.closed().await else {
-            panic!("closed by the server")
-        };
-        assert_eq!(close.error_code.into_inner(), u64::from(ErrorCode::Busy.number()));
+        assert_closed(&second, ErrorCode::Busy.number(), "busy").await;
         assert_lives(&first).await;
 
         first.close(0_u32.into(), b"done");
@@ -309,6 +310,124 @@ async fn a_connection_too_many_is_told_that_we_are_busy() {
         while served.client().whoami(served.addr()).await.is_err() {
             assert!(Instant::now() < deadline, "the place is free again");
         }
+    })
+    .await;
+}
+
+async fn assert_closed(connection: &Connection, code: u16, reason: &str) {
+    let closed = timeout(PATIENCE, connection.closed()).await;
+    let Ok(ConnectionError::ApplicationClosed(close)) = closed else {
+        panic!("closed by the server: {closed:?}")
+    };
+    assert_eq!(close.error_code.into_inner(), u64::from(code));
+    assert_eq!(close.reason, reason.as_bytes());
+}
+
+#[tokio::test]
+async fn one_caller_has_its_share_of_the_connections_and_others_have_theirs() {
+    let limits = Limits { max_per_caller: 2, ..Limits::default() };
+    close_after(Served::start(Vec::new(), limits).await, async |served| {
+        let first = [served.connect().await, served.connect().await];
+        for connection in &first {
+            assert_lives(connection).await;
+        }
+        assert_closed(&served.connect().await, ErrorCode::Busy.number(), "busy").await;
+        let other = bind_on_loopback().await;
+        let connection = other.connect(served.addr(), META_ALPN).await.unwrap();
+        assert_lives(&connection).await;
+        other.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_host_has_its_share_of_the_connections_whatever_it_calls_itself() {
+    let limits = Limits { max_per_host: 1, ..Limits::default() };
+    close_after(Served::start(Vec::new(), limits).await, async |served| {
+        let first = served.connect().await;
+        assert_lives(&first).await;
+        let other = bind_on_loopback().await;
+        let second = other.connect(served.addr(), META_ALPN).await.unwrap();
+        assert_closed(&second, ErrorCode::Busy.number(), "busy").await;
+        assert_lives(&first).await;
+        other.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_over_which_nothing_is_asked_is_closed_and_one_with_a_request_is_not() {
+    let limits = Limits { idle: Duration::from_millis(500), ..Limits::default() };
+    close_after(Served::start(Vec::new(), limits).await, async |served| {
+        let (idle, busy) = (served.connect().await, served.connect().await);
+        let (mut send, mut recv) = busy.open_bi().await.unwrap();
+        send.write_all(&whoami()[..1]).await.unwrap();
+        assert_closed(&idle, 0, "idle").await;
+        send.write_all(&whoami()[1..]).await.unwrap();
+        assert!(matches!(responses(&mut recv).await[..], [MetaResponse::Whoami(_)]));
+        assert_closed(&busy, 0, "idle").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asks_for_the_table_again_and_again_is_told_that_we_are_busy_and_others_are_not() {
+    close_after(Served::start(peers(3, short), Limits::default()).await, async |served| {
+        let connection = served.connect().await;
+        let mut n_refused = 0;
+        for _ in 0..20 {
+            let responses = ask(&connection, &list_peers(u32::MAX)).await;
+            if matches!(responses[..], [MetaResponse::Error(_)]) {
+                assert_error(&responses, ErrorCode::Busy);
+                n_refused += 1;
+            }
+        }
+        assert!(n_refused > 0, "twenty listings take less than 15 s");
+        assert_lives(&connection).await;
+        let other = bind_on_loopback().await;
+        let connection = other.connect(served.addr(), META_ALPN).await.unwrap();
+        assert_eq!(listed(&pages(ask(&connection, &list_peers(u32::MAX)).await)).len(), 4);
+        other.close().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_has_no_more_streams_than_allowed() {
+    served(Vec::new(), async |served| {
+        let connection = served.connect().await;
+        assert_lives(&connection).await;
+        let mut streams = Vec::new();
+        let more = loop {
+            match timeout(Duration::from_millis(300), connection.open_bi()).await {
+                Ok(stream) => streams.push(stream.unwrap()),
+                Err(_) => break streams.len(),
+            }
+            assert!(streams.len() <= MAX_STREAMS as usize);
+            let (send, _) = streams.last_mut().unwrap();
+            send.write_all(&whoami()[..1]).await.unwrap();
+        };
+        println!("{more} streams");
+        assert!(more >= MAX_REQUESTS);
+    })
+    .await;
+}
+
+/// Eighty at once, most of whom have to come twice.
+#[tokio::test]
+async fn in_a_rush_callers_prove_their_addresses_and_are_served() {
+    let limits = Limits { max_connections: 128, ..Limits::default() };
+    close_after(Served::start(Vec::new(), limits).await, async |served| {
+        let callers = futures::future::join_all((0..10).map(|_| bind_on_loopback())).await;
+        let ask_all = callers.iter().flat_map(|caller| (0..8).map(move |_| caller));
+        let answers = ask_all.map(|caller| async {
+            let connection = caller.connect(served.addr(), META_ALPN).await.unwrap();
+            assert_lives(&connection).await;
+            connection
+        });
+        let open = timeout(PATIENCE, futures::future::join_all(answers)).await.unwrap();
+        assert_eq!(open.len(), 80, "more than are taken at their word");
+        futures::future::join_all(callers.iter().map(Endpoint::close)).await;
     })
     .await;
 }
@@ -370,6 +489,8 @@ async fn no_more_entries_come_than_are_asked_for() {
 async fn a_caller_who_does_not_read_is_given_up_and_others_are_not() {
     served(peers(20_000, long), async |served| {
         let connection = served.connect().await;
+        // That one stream isn't read shall not keep another one from being read.
+        connection.set_receive_window(u32::MAX.into());
         let mut unread = Vec::new();
         for _ in 0..MAX_REQUESTS {
             let (mut send, recv) = connection.open_bi().await.unwrap();

@@ -48,19 +48,29 @@ impl Lab {
     }
 
     pub(crate) async fn endpoint_of(&self, key: SecretKey) -> Endpoint {
+        self.bind(EndpointOptions { secret_key: Some(key), ..Default::default() }).await
+    }
+
+    async fn bind(&self, options: EndpointOptions) -> Endpoint {
         let options = EndpointOptions {
-            secret_key: Some(key),
             bind: Some("127.0.0.1:0".parse().unwrap()),
             relay: Relay::Disabled,
-            ..Default::default()
+            ..options
         };
         let endpoint = endpoint::bind(options).await.unwrap();
-        self.endpoints.lock().unwrap().push(endpoint.clone());
+        self.owns(&endpoint);
         endpoint
     }
 
+    /// Closes `endpoint` at the end of the test.
+    pub(crate) fn owns(&self, endpoint: &Endpoint) {
+        self.endpoints.lock().unwrap().push(endpoint.clone());
+    }
+
     pub(crate) async fn node(&self, config: NodeConfig) -> Node {
-        Node::spawn(self.endpoint().await, config).await.unwrap()
+        let gossip_connections = config.gossip_connections.clone();
+        let endpoint = self.bind(EndpointOptions { gossip_connections, ..Default::default() });
+        Node::spawn(endpoint.await, config).await.unwrap()
     }
 
     /// A member of the public network that announces seldom and joins through `bootstrap`.

@@ -7,3 +7,4 @@ mod lab;
 mod meeting;
 mod member;
 mod naming;
+mod stalling;

@@ -246,8 +246,10 @@ pub(crate) async fn asking(test: impl AsyncFnOnce(&Asking)) {
 pub(crate) async fn asking_in(network: Network, test: impl AsyncFnOnce(&Asking)) {
     use futures::FutureExt;
     let bind = Some("127.0.0.1:0".parse().unwrap());
-    let endpoint = endpoint::bind(EndpointOptions { bind, ..Default::default() }).await.unwrap();
-    let asking = Asking(Client::new(endpoint.clone()).with_network(network));
+    let options = EndpointOptions { bind, ..Default::default() };
+    let endpoint = endpoint::bind(options.clone()).await.unwrap();
+    let client = Client::new(endpoint.clone()).with_network(network.clone());
+    let asking = Asking { client, network, options };
     let outcome = std::panic::AssertUnwindSafe(test(&asking)).catch_unwind().await;
     endpoint.close().await;
     if let Err(panic) = outcome {
@@ -255,12 +257,20 @@ pub(crate) async fn asking_in(network: Network, test: impl AsyncFnOnce(&Asking))
     }
 }
 
-pub(crate) struct Asking(Client);
+pub(crate) struct Asking {
+    client: Client,
+    network: Network,
+    options: EndpointOptions,
+}
 
 impl Asking {
     /// The table of a node, its own entry left out.
     pub(crate) async fn table(&self, node: &Running) -> Vec<PeerEntry<SignedAnnouncement>> {
-        let listed = self.0.list_peers(node.addr()).try_collect::<Vec<_>>().await;
+        // A test asks more often than one caller may.
+        let endpoint = endpoint::bind(self.options.clone()).await.unwrap();
+        let client = Client::new(endpoint.clone()).with_network(self.network.clone());
+        let listed = client.list_peers(node.addr()).try_collect::<Vec<_>>().await;
+        endpoint.close().await;
         listed.unwrap_or_else(|error| panic!("{error}: {}", node.log())).split_off(1)
     }
 
@@ -278,7 +288,7 @@ impl Asking {
     }
 
     pub(crate) fn whoami(&self, addr: EndpointAddr) -> BoxFuture<'_, Result<Whoami, AskError>> {
-        Box::pin(self.0.whoami(addr))
+        Box::pin(self.client.whoami(addr))
     }
 
     /// What others call it.

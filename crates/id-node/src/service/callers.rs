@@ -1,0 +1,262 @@
+//! Who may ask, and how much. Time is an argument.
+//!
+//! Identities are free, so what one identity may do bounds nobody who is hostile; addresses aren't. Each
+//! has a share, and the whole has a bound.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use id_proto::iroh_base::PublicKey;
+
+/// What callers may do.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    /// Most connections that are served at the same time. Origin: protocol.md.
+    pub(super) max_connections: usize,
+    /// Most of them of one caller. Origin: a guess; one is enough for whoever is honest, and a few more
+    /// serve programs that share an identity.
+    pub(super) max_per_caller: usize,
+    /// Most of them from one host. Origin: a guess; four hosts are needed to take all.
+    pub(super) max_per_host: usize,
+    /// How long a connection may be open without a request under way. Origin: our decision.
+    pub(super) idle: Duration,
+    /// After which time a caller has earned another listing. Origin: protocol.md.
+    pub(super) list_gap: Duration,
+    /// How many listings a caller may ask for at once. Origin: protocol.md.
+    pub(super) list_burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            max_per_caller: 8,
+            max_per_host: 256,
+            idle: Duration::from_secs(60),
+            list_gap: Duration::from_secs(1),
+            list_burst: 5,
+        }
+    }
+}
+
+/// Most callers whose listings are remembered. Origin: four times the connections.
+const MAX_LISTERS: usize = 4096;
+/// Most connection attempts a second before callers must show that their address is theirs. Origin: a
+/// guess; a lively node sees a few.
+const MAX_UNPROVEN: u32 = 64;
+
+/// Where a caller is: as much of the address as one owner is sure to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Host {
+    /// An IPv4 address, or the network of an IPv6 one, which has 64 bits.
+    Ip(IpAddr),
+    /// Somewhere behind a relay.
+    Relay,
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Self {
+        let network = |v6: Ipv6Addr| Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64);
+        match ip.to_canonical() {
+            IpAddr::V6(v6) => Self::Ip(network(v6).into()),
+            v4 => Self::Ip(v4),
+        }
+    }
+}
+
+/// The callers of a service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Callers {
+    limits: Limits,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    n_open: usize,
+    by_caller: BTreeMap<PublicKey, usize>,
+    by_host: BTreeMap<Host, usize>,
+    /// When the listings of a caller so far are paid for.
+    lists_paid: BTreeMap<PublicKey, Instant>,
+    /// The attempts of the current second.
+    attempts: Option<(Instant, u32)>,
+}
+
+/// A connection that is being served. It counts until it is dropped.
+#[derive(Debug)]
+pub(super) struct Visit {
+    callers: Callers,
+    caller: PublicKey,
+    host: Host,
+}
+
+impl Callers {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, state: Arc::default() }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Lets `caller` in, if there is room for it.
+    pub(super) fn enter(&self, caller: PublicKey, host: Host) -> Option<Visit> {
+        let mut state = self.lock();
+        let n_of_caller = state.by_caller.get(&caller).copied().unwrap_or_default();
+        let n_of_host = state.by_host.get(&host).copied().unwrap_or_default();
+        let has_room = state.n_open < self.limits.max_connections
+            && n_of_caller < self.limits.max_per_caller
+            && n_of_host < self.limits.max_per_host;
+        if !has_room {
+            return None;
+        }
+        state.n_open += 1;
+        state.by_caller.insert(caller, n_of_caller + 1);
+        state.by_host.insert(host, n_of_host + 1);
+        Some(Visit { callers: self.clone(), caller, host })
+    }
+
+    /// Whether `caller` may have a listing now; if so, it is paid for.
+    pub(super) fn pays_for_list(&self, caller: PublicKey, now: Instant) -> bool {
+        let (gap, burst) = (self.limits.list_gap, self.limits.list_burst);
+        let paid = &mut self.lock().lists_paid;
+        let mine = paid.get(&caller).map_or(now, |paid| *paid.max(&now));
+        let may = mine <= now + gap * (burst - 1);
+        if may {
+            if paid.len() >= MAX_LISTERS {
+                forget_first(paid, now);
+            }
+            paid.insert(caller, mine + gap);
+        }
+        may
+    }
+
+    /// Whether somebody who dials must show first that their address is theirs: in a rush, when an attack
+    /// from forged addresses would cost us a handshake each.
+    pub(super) fn must_prove_address(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        let second = state.attempts.filter(|(since, _)| now < *since + Duration::from_secs(1));
+        let (since, n_attempts) = second.unwrap_or((now, 0));
+        state.attempts = Some((since, n_attempts.saturating_add(1)));
+        n_attempts >= MAX_UNPROVEN || state.n_open > self.limits.max_connections / 2
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets whoever owes nothing, or else the one who owes least.
+fn forget_first(paid: &mut BTreeMap<PublicKey, Instant>, now: Instant) {
+    paid.retain(|_, paid| *paid > now);
+    if paid.len() >= MAX_LISTERS
+        && let Some(least) = paid.iter().min_by_key(|(_, paid)| **paid).map(|(caller, _)| *caller)
+    {
+        paid.remove(&least);
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let mut state = self.callers.lock();
+        state.n_open -= 1;
+        count_down(&mut state.by_caller, &self.caller);
+        count_down(&mut state.by_host, &self.host);
+    }
+}
+
+fn count_down<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+    match counts.get_mut(key) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => drop(counts.remove(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use id_proto::iroh_base::SecretKey;
+
+    use super::*;
+
+    fn caller(n: u32) -> PublicKey {
+        let mut seed = [0; 32];
+        seed[..4].copy_from_slice(&n.to_le_bytes());
+        SecretKey::from_bytes(&seed).public()
+    }
+
+    fn host(text: &str) -> Host {
+        Host::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn neither_a_caller_nor_a_host_takes_more_than_its_share() {
+        let callers = Callers::new(Limits::default());
+        let home = host("192.0.2.1");
+        let mut visits: Vec<_> = (0..8).map(|_| callers.enter(caller(0), home).unwrap()).collect();
+        assert!(callers.enter(caller(0), host("192.0.2.2")).is_none(), "nine of one caller");
+        visits.extend((8..256).map(|n| callers.enter(caller(n), home).unwrap()));
+        assert!(callers.enter(caller(1000), home).is_none(), "257 of one host");
+        assert!(callers.enter(caller(1000), host("192.0.2.2")).is_some());
+        visits.pop();
+        assert!(callers.enter(caller(1000), home).is_some(), "there is room again");
+    }
+
+    #[test]
+    fn four_hosts_take_all_and_what_is_closed_is_forgotten() {
+        let callers = Callers::new(Limits::default());
+        let hosts = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"].map(host);
+        let place = |n: u32| callers.enter(caller(n), hosts[n as usize % 4]);
+        let visits: Vec<_> = (0..1024).map(|n| place(n).unwrap()).collect();
+        assert!(callers.enter(caller(2000), Host::Relay).is_none());
+        drop(visits);
+        let state = callers.lock();
+        assert_eq!((state.n_open, state.by_caller.len(), state.by_host.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_host_and_a_mapped_ipv4_address_is_that_address() {
+        assert_eq!(host("2001:db8::1"), host("2001:db8::ffff:1"));
+        assert_ne!(host("2001:db8::1"), host("2001:db8:0:1::1"));
+        assert_eq!(host("::ffff:192.0.2.1"), host("192.0.2.1"));
+        assert_ne!(host("192.0.2.1"), host("192.0.2.2"));
+    }
+
+    #[test]
+    fn five_listings_at_once_and_then_one_a_second() {
+        let (callers, now) = (Callers::new(Limits::default()), Instant::now());
+        let n_listed = |now| (0..100).filter(|_| callers.pays_for_list(caller(1), now)).count();
+        assert_eq!(n_listed(now), 5);
+        assert_eq!(n_listed(now + Duration::from_millis(999)), 0);
+        assert_eq!(n_listed(now + Duration::from_secs(1)), 1);
+        assert_eq!(n_listed(now + Duration::from_secs(3)), 2);
+        assert_eq!(n_listed(now + Duration::from_secs(100)), 5);
+        assert!(callers.pays_for_list(caller(2), now), "another one is no part of that");
+    }
+
+    #[test]
+    fn as_many_listers_as_there_may_be_are_remembered_and_no_more() {
+        let (callers, now) = (Callers::new(Limits::default()), Instant::now());
+        for n in 0..MAX_LISTERS as u32 + 10 {
+            assert!(callers.pays_for_list(caller(n), now));
+        }
+        assert_eq!(callers.lock().lists_paid.len(), MAX_LISTERS);
+        assert!(callers.pays_for_list(caller(0), now + Duration::from_secs(60)));
+        assert_eq!(callers.lock().lists_paid.len(), 1, "whoever owes nothing is forgotten");
+    }
+
+    #[test]
+    fn addresses_are_to_be_proven_only_in_a_rush() {
+        let (callers, now) = (Callers::new(Limits::default()), Instant::now());
+        let n_unproven = |now| (0..100).filter(|_| !callers.must_prove_address(now)).count();
+        assert_eq!(n_unproven(now), MAX_UNPROVEN as usize);
+        assert_eq!(n_unproven(now + Duration::from_secs(1)), MAX_UNPROVEN as usize);
+
+        let half_full = Callers::new(Limits { max_connections: 2, ..Limits::default() });
+        let _visits = [1, 2].map(|n| half_full.enter(caller(n), Host::Relay).unwrap());
+        assert!(half_full.must_prove_address(now));
+    }
+}

@@ -1,0 +1,355 @@
+//! Neighbours in gossip that take nothing, and nodes that go on in spite of them.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use id_node::{
+    Node, NodeConfig,
+    id_client::{
+        Client,
+        id_proto::{Network, StatusReport, iroh_base::PublicKey},
+    },
+    iroh::{
+        Endpoint, EndpointAddr, RelayMode, SecretKey,
+        endpoint::{
+            Connection, ConnectionError, PortmapperConfig, QuicTransportConfig, SendStream, presets,
+        },
+    },
+};
+use iroh_gossip::net::{GOSSIP_ALPN, Gossip};
+use tokio::{task::JoinSet, time::timeout};
+
+use crate::{
+    lab::{Lab, addr, all_know_all, awaited, entry, knows, lab, through, until},
+    member::Member,
+};
+
+/// Within this time, honest nodes hear each other again.
+const PROMISED: Duration = Duration::from_secs(10);
+/// More than a neighbour's queue of 64 messages and the window of a [`Mute`] hold.
+const MANY: u32 = 300;
+
+/// How a neighbour takes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It acknowledges what arrives, and reads none of it.
+    ReadsNothing,
+    /// It says that it won't read.
+    RefusesToRead,
+    /// It reads nothing, and talks without end: then closing its connection doesn't free the actor.
+    TalksWithoutEnd,
+}
+
+/// A member of a topic that takes nothing: just enough of iroh-gossip's protocol to be a neighbour.
+struct Mute {
+    endpoint: Endpoint,
+    connections: Vec<Connection>,
+    _tasks: JoinSet<()>,
+}
+
+impl Mute {
+    /// Dials each of `nodes` and joins their topic.
+    async fn join(lab: &Lab, kind: Kind, nodes: &[&Node]) -> Self {
+        Self::join_as(lab, SecretKey::generate(), kind, nodes).await
+    }
+
+    async fn join_as(lab: &Lab, key: SecretKey, kind: Kind, nodes: &[&Node]) -> Self {
+        let endpoint = mute_endpoint(key).await;
+        lab.owns(&endpoint);
+        let (mut connections, mut tasks) = (Vec::new(), JoinSet::new());
+        for node in nodes {
+            let dial = endpoint.connect(addr(node), GOSSIP_ALPN);
+            let connection = awaited("the mute one connects", dial).await.unwrap();
+            let topic = node.network().gossip_topic();
+            tasks.spawn(take_nothing(connection.clone(), kind, topic, JOIN));
+            connections.push(connection);
+        }
+        Self { endpoint, connections, _tasks: tasks }
+    }
+
+    /// Waits for somebody to dial it and ask it to join their topic, and becomes their neighbour.
+    async fn be_dialled(lab: &Lab, network: &Network) -> (Self, EndpointAddr) {
+        let endpoint = mute_endpoint(SecretKey::generate()).await;
+        lab.owns(&endpoint);
+        let (mut tasks, at, topic) = (JoinSet::new(), endpoint.addr(), network.gossip_topic());
+        let listening = endpoint.clone();
+        tasks.spawn(async move {
+            let mut neighbours = JoinSet::new();
+            while let Some(incoming) = listening.accept().await {
+                if let Ok(connection) = incoming.await {
+                    neighbours.spawn(take_nothing(
+                        connection,
+                        Kind::ReadsNothing,
+                        topic,
+                        NEIGHBOUR,
+                    ));
+                }
+            }
+        });
+        (Self { endpoint, connections: Vec::new(), _tasks: tasks }, at)
+    }
+
+    fn id(&self) -> PublicKey {
+        self.endpoint.id()
+    }
+
+    async fn is_cut_off(&self) {
+        for connection in &self.connections {
+            let closed = awaited("the mute one is cut off", connection.closed()).await;
+            let ConnectionError::ApplicationClosed(close) = &closed else { panic!("{closed:?}") };
+            assert_eq!(&close.reason[..], b"stalled", "{closed:?}");
+        }
+    }
+}
+
+async fn mute_endpoint(key: SecretKey) -> Endpoint {
+    let windows = QuicTransportConfig::builder().stream_receive_window(2048_u32.into());
+    let builder = Endpoint::builder(presets::Minimal)
+        .secret_key(key)
+        .relay_mode(RelayMode::Disabled)
+        .portmapper_config(PortmapperConfig::Disabled)
+        .transport_config(windows.build())
+        .alpns(vec![GOSSIP_ALPN.to_vec()])
+        .clear_ip_transports();
+    builder.bind_addr("127.0.0.1:0").unwrap().bind().await.unwrap()
+}
+
+/// `Join` without addresses.
+const JOIN: &[u8] = &[0, 0, 0];
+/// `Neighbor` of high priority, without addresses.
+const NEIGHBOUR: &[u8] = &[0, 4, 0, 0];
+/// `ShuffleReply` that names nobody.
+const SHUFFLE_REPLY: &[u8] = &[0, 3, 0];
+
+async fn take_nothing(connection: Connection, kind: Kind, topic: [u8; 32], first: &'static [u8]) {
+    let Ok(mut stream) = connection.open_uni().await else { return };
+    for frame in [&topic, first] {
+        if say(&mut stream, frame).await.is_err() {
+            return;
+        }
+    }
+    match kind {
+        Kind::ReadsNothing => {}
+        Kind::RefusesToRead => {
+            while let Ok(mut unwanted) = connection.accept_uni().await {
+                let _ = unwanted.stop(0_u32.into());
+            }
+        }
+        Kind::TalksWithoutEnd => talk_without_end(&mut stream).await,
+    }
+    connection.closed().await;
+}
+
+/// Enough to fill the queue of whoever doesn't listen, of 1024 messages, within half a second.
+async fn talk_without_end(stream: &mut SendStream) {
+    let mut pause = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        pause.tick().await;
+        for _ in 0..50 {
+            if say(stream, SHUFFLE_REPLY).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A frame of iroh-gossip: a length of four bytes, and as many more.
+async fn say(stream: &mut SendStream, frame: &[u8]) -> Result<(), ()> {
+    let len = u32::try_from(frame.len()).unwrap().to_be_bytes();
+    stream.write_all(&[&len, frame].concat()).await.map_err(|_| ())
+}
+
+/// Says as much in the topic as stops whoever has a neighbour that takes nothing.
+async fn chat(chatterer: &Member) {
+    for n in 0..MANY {
+        let noise = [&n.to_le_bytes()[..], &[0xff; 500]].concat();
+        awaited("the chatterer speaks", chatterer.broadcast(noise)).await;
+    }
+}
+
+async fn status(client: &Client, node: &Node) -> StatusReport {
+    awaited("a status", client.status(addr(node))).await.unwrap()
+}
+
+async fn counter(client: &Client, node: &Node, name: &str) -> u64 {
+    let counters = status(client, node).await.counters;
+    counters.into_iter().find(|(other, _)| other == name).expect("a counter").1
+}
+
+/// Waits until everybody knows `speaker`, one of `nodes`, by a new name; fails if that takes too long.
+async fn all_hear(nodes: &[Node], speaker: &Node, name: &str) {
+    speaker.set_name(Some(name.to_owned())).await.unwrap();
+    // A node holds back what it says too often.
+    until(speaker, "it has said so", |view| view.own.name.as_deref() == Some(name)).await;
+    let started = Instant::now();
+    let hear = nodes.iter().filter(|node| node.id() != speaker.id()).map(|node| {
+        until(node, "the new name", |view| {
+            let entry = entry(view, speaker.id());
+            entry.is_some_and(|entry| entry.announcement.name.as_deref() == Some(name))
+        })
+    });
+    join_all(hear).await;
+    println!("heard after {:?}", started.elapsed());
+    assert!(started.elapsed() <= PROMISED, "heard after {:?}", started.elapsed());
+}
+
+/// Why there is a watch. If this fails one day, there need be none.
+#[tokio::test]
+async fn iroh_gossip_alone_is_stopped_for_ever_by_a_neighbour_that_does_not_read() {
+    lab(async |lab| {
+        let network = Network::public();
+        let bare = lab.endpoint().await;
+        let gossip = Gossip::builder().spawn(bare.clone());
+        let (mute, at) = Mute::be_dialled(lab, &network).await;
+        let book = id_node::iroh::address_lookup::memory::MemoryLookup::new();
+        bare.address_lookup().unwrap().add(book.clone());
+        book.add_endpoint_info(at);
+        let mut topic =
+            gossip.subscribe(network.gossip_topic().into(), vec![mute.id()]).await.unwrap();
+        awaited("a neighbour", topic.joined()).await.unwrap();
+        let blocked = async {
+            loop {
+                let said = topic.broadcast(vec![0xff; 500].into());
+                if timeout(Duration::from_secs(3), said).await.is_err() {
+                    break;
+                }
+            }
+        };
+        awaited("it is blocked", blocked).await;
+        timeout(Duration::from_secs(1), gossip.shutdown()).await.expect_err("it doesn't even stop");
+    })
+    .await;
+}
+
+async fn settled_with_chatterer(lab: &Lab) -> (Vec<Node>, Member, Client) {
+    let nodes = lab.settled(3).await;
+    let chatterer = Member::join(lab, Network::public(), &nodes[0]).await;
+    (nodes, chatterer, Client::new(lab.endpoint().await))
+}
+
+async fn check_survives(kind: Kind) {
+    lab(async |lab| {
+        let (nodes, chatterer, client) = settled_with_chatterer(lab).await;
+        let mute = Mute::join(lab, kind, &nodes.iter().collect::<Vec<_>>()).await;
+        for node in &nodes {
+            until(node, "the mute one is a neighbour", |view| {
+                view.neighbours.contains(&mute.id()) || view.neighbours.len() > 3
+            })
+            .await;
+        }
+        chat(&chatterer).await;
+        all_hear(&nodes, &nodes[1], "still here").await;
+        mute.is_cut_off().await;
+        all_hear(&nodes, &nodes[2], "me too").await;
+        for node in &nodes {
+            assert!(!node.view().neighbours.contains(&mute.id()));
+            let report = status(&client, node).await;
+            println!("{:?} {:?}", report.channels, counter(&client, node, "gossip_rebuilt").await);
+            assert!(report.channels[0].1.contains("cut off"), "{:?}", report.channels);
+            assert!(counter(&client, node, "gossip_cut_off").await >= 1);
+        }
+        // It is refused at once now.
+        let again = mute.endpoint.connect(addr(&nodes[0]), GOSSIP_ALPN).await.unwrap();
+        let closed = awaited("it is refused", again.closed()).await;
+        assert!(matches!(closed, ConnectionError::ApplicationClosed(_)), "{closed:?}");
+        assert!(counter(&client, &nodes[0], "gossip_refused").await >= 1);
+        for node in nodes {
+            let started = Instant::now();
+            node.shutdown().await;
+            assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_neighbour_that_does_not_read_is_cut_off_and_the_others_go_on() {
+    check_survives(Kind::ReadsNothing).await;
+}
+
+#[tokio::test]
+async fn a_neighbour_that_refuses_to_read_is_cut_off_and_the_others_go_on() {
+    check_survives(Kind::RefusesToRead).await;
+}
+
+#[tokio::test]
+async fn a_neighbour_that_talks_without_end_and_does_not_read_is_cut_off_and_the_others_go_on() {
+    check_survives(Kind::TalksWithoutEnd).await;
+}
+
+/// Nothing but a node's own announcements, far too few to stop anything.
+#[tokio::test]
+async fn a_neighbour_that_does_not_read_is_found_out_before_it_does_harm() {
+    lab(async |lab| {
+        let nodes = [lab.fast(&[]).await];
+        let mute = Mute::join(lab, Kind::ReadsNothing, &[&nodes[0]]).await;
+        until(&nodes[0], "a neighbour", |view| view.neighbours == [mute.id()]).await;
+        mute.is_cut_off().await;
+        let client = Client::new(lab.endpoint().await);
+        assert_eq!(counter(&client, &nodes[0], "gossip_cut_off").await, 1);
+        assert_eq!(counter(&client, &nodes[0], "gossip_rebuilt").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_neighbour_that_was_dialled_and_does_not_read_is_cut_off() {
+    lab(async |lab| {
+        let (mute, at) = Mute::be_dialled(lab, &Network::public()).await;
+        let config = NodeConfig { bootstrap: vec![at], ..crate::lab::fast(Network::public()) };
+        let node = lab.node(config).await;
+        until(&node, "a neighbour", |view| view.neighbours == [mute.id()]).await;
+        until(&node, "it is cut off", |view| view.neighbours.is_empty()).await;
+        let client = Client::new(lab.endpoint().await);
+        assert_eq!(counter(&client, &node, "gossip_cut_off").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mute_neighbours_under_ever_new_names_do_not_keep_the_others_from_hearing_each_other() {
+    lab(async |lab| {
+        let (nodes, chatterer, client) = settled_with_chatterer(lab).await;
+        let all: Vec<_> = nodes.iter().collect();
+        let mut mutes = Vec::new();
+        for round in 0..4 {
+            for kind in [Kind::ReadsNothing, Kind::TalksWithoutEnd] {
+                mutes.push(Mute::join(lab, kind, &all).await);
+            }
+            chat(&chatterer).await;
+            all_hear(&nodes, &nodes[round % 3], &format!("round {round}")).await;
+        }
+        for node in &nodes {
+            println!("{:?}", status(&client, node).await.channels);
+            assert!(counter(&client, node, "gossip_cut_off").await >= 1);
+        }
+        // One more, that has stopped everybody when they are told to go.
+        let _last = Mute::join(lab, Kind::ReadsNothing, &all).await;
+        chat(&chatterer).await;
+        for node in nodes {
+            let started = Instant::now();
+            node.shutdown().await;
+            assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn neighbours_that_read_are_left_alone_however_much_there_is_to_read() {
+    lab(async |lab| {
+        let (nodes, chatterer, client) = settled_with_chatterer(lab).await;
+        for _ in 0..5 {
+            chat(&chatterer).await;
+        }
+        let late = lab.node(through(&[&nodes[0]], NodeConfig::new(Network::public()))).await;
+        until(&late, "everybody", |view| nodes.iter().all(|node| knows(view, node.id()))).await;
+        all_know_all(&nodes).await;
+        for node in &nodes {
+            for name in ["gossip_cut_off", "gossip_refused", "gossip_rebuilt"] {
+                assert_eq!(counter(&client, node, name).await, 0, "{name}");
+            }
+        }
+    })
+    .await;
+}
