@@ -466,7 +466,10 @@ impl Membership {
             return;
         }
         if let Some(entry) = self.drop_dead(peer, RemovalReason::ProbeFailed, now, effects) {
-            self.lose(&entry, Bond::Heard, now);
+            // Whoever never answered may be made up, and made-up peers are not looked for.
+            if entry.verified.is_some() {
+                self.lose(&entry, Bond::Answered, now);
+            }
         }
     }
 
