@@ -14,7 +14,12 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use self::{arena::Arena, play::Company, roles::Scenario, verdict::Row};
+use self::{
+    arena::Arena,
+    play::{Company, Terms},
+    roles::Scenario,
+    verdict::Row,
+};
 use crate::project::Project;
 
 /// Attacks a network of real nodes, role by role, and measures what its users feel of it.
@@ -37,6 +42,10 @@ pub(crate) struct Adversary {
     /// How many nodes
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(3..=50))]
     nodes: u8,
+
+    /// How often the nodes announce themselves, in seconds; a node's own default is 30
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    interval: u64,
 
     /// Take the programs that an earlier build left
     #[arg(long)]
@@ -70,7 +79,9 @@ impl Adversary {
 
     fn as_args(&self) -> Vec<String> {
         let mut args = self.roles.clone();
-        for (flag, value) in [("--secs", self.secs), ("--nodes", self.nodes.into())] {
+        let numbers =
+            [("--secs", self.secs), ("--nodes", self.nodes.into()), ("--interval", self.interval)];
+        for (flag, value) in numbers {
             args.extend([flag.to_owned(), value.to_string()]);
         }
         args
@@ -78,7 +89,12 @@ impl Adversary {
 
     fn play(&self, project: &Project, scenarios: &[&'static Scenario]) -> Result<()> {
         let binaries = project.built_binaries()?;
-        let company = Company::of(&binaries, self.nodes, Duration::from_secs(self.secs))?;
+        let terms = Terms {
+            n_nodes: self.nodes,
+            time: Duration::from_secs(self.secs),
+            interval_secs: self.interval,
+        };
+        let company = Company::of(&binaries, terms)?;
         let mut rows = Vec::new();
         for scenario in scenarios {
             let row = match scenario.obstacle {

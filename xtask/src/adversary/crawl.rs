@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Most memory, in MiB. Origin: issue 4.
 const MAX_RSS_MIB: u64 = 128;
 /// How often its memory is looked at.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(5);
 
 /// How a crawl went.
 #[derive(Debug)]

@@ -24,9 +24,6 @@ use crate::{
     usage::Usage,
 };
 
-/// How often nodes announce themselves, in seconds. Origin: short enough that a peer goes stale, and is
-/// lost if it isn't heard, within the time that a role is played.
-pub(super) const ANNOUNCE_SECS: u64 = 5;
 /// How long the nodes may take to know each other.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long they are left alone before, so that what joining costs is over.
@@ -43,20 +40,29 @@ const CRAWL_MARGIN: Duration = Duration::from_secs(5);
 const PRIVATE: [&str; 4] = ["--topic", "orchard", "--topic-secret", "correct horse battery staple"];
 const OUTSIDER: [&str; 2] = ["--topic", "orchard"];
 
-/// The programs, and how many nodes for how long.
+/// The programs, and the terms that they play on.
 #[derive(Debug)]
 pub(super) struct Company {
     node: PathBuf,
     cli: PathBuf,
     adversary: PathBuf,
     prober: PathBuf,
-    n_nodes: u8,
-    time: Duration,
+    terms: Terms,
+}
+
+/// How many nodes, for how long, and how often they announce themselves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) n_nodes: u8,
+    pub(super) time: Duration,
+    pub(super) interval_secs: u64,
 }
 
 /// What was measured.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
+    /// How often the nodes announced themselves, in seconds.
+    pub(super) interval_secs: u64,
     /// Removals of honest peers from the tables of honest nodes, and those that lack one in the end.
     pub(super) lost: usize,
     /// The greatest growth of a node's memory, while it lasted and after a rest, in MiB.
@@ -75,19 +81,19 @@ pub(super) struct Findings {
 }
 
 impl Company {
-    pub(super) fn of(binaries: &Binaries, n_nodes: u8, time: Duration) -> Result<Self> {
+    pub(super) fn of(binaries: &Binaries, terms: Terms) -> Result<Self> {
         let beside = |name| binaries.node.with_file_name(name);
         let (adversary, prober) = (beside("id-adversary"), beside("id-prober"));
         for path in [&adversary, &prober] {
             ensure!(path.exists(), "the build left no {}", path.display());
         }
         let (node, cli) = (binaries.node.clone(), binaries.cli.clone());
-        Ok(Self { node, cli, adversary, prober, n_nodes, time })
+        Ok(Self { node, cli, adversary, prober, terms })
     }
 
     /// Plays one role against nodes of its own.
     pub(super) fn play(&self, scenario: &Scenario) -> Result<Findings> {
-        let interval = ANNOUNCE_SECS.to_string();
+        let interval = self.terms.interval_secs.to_string();
         let mut flags = vec!["--announce-interval", &interval];
         flags.extend(network(scenario));
         let mut swarm = Swarm::with_flags(&self.node, &flags)?;
@@ -105,8 +111,9 @@ impl Company {
     }
 
     fn play_against(&self, swarm: &mut Swarm, scenario: &Scenario) -> Result<Findings> {
-        settle(swarm, self.n_nodes)?;
-        let mut findings = Findings::default();
+        settle(swarm, self.terms.n_nodes)?;
+        let interval_secs = self.terms.interval_secs;
+        let mut findings = Findings { interval_secs, ..Findings::default() };
         let counters_before = self.counters(swarm, scenario, &mut findings.troubles);
         let mut memory = Memory::of(swarm);
         let began = SystemTime::now();
@@ -145,7 +152,7 @@ impl Company {
             memory.look(swarm);
             let leaves_now = scenario.demands == Demands::NoGhost
                 && leaver.is_none()
-                && started.elapsed() > self.time / 3;
+                && started.elapsed() > self.terms.time / 3;
             if leaves_now {
                 leaver = Some(swarm.stop_one(swarm.nodes().len() - 1)?.id);
             }
@@ -162,7 +169,7 @@ impl Company {
 
     fn start_cast(&self, swarm: &Swarm, scenario: &Scenario) -> Result<Cast> {
         let crawled = scenario.crawl.map(|_| crawl::TIMEOUT + CRAWL_MARGIN);
-        let time = self.time.max(crawled.unwrap_or_default());
+        let time = self.terms.time.max(crawled.unwrap_or_default());
         let secs = time.as_secs().to_string();
         // Who is going to leave is no honest target any more.
         let n_stay = swarm.nodes().len() - usize::from(scenario.demands == Demands::NoGhost);

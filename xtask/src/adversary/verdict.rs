@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::{
-    play::{ANNOUNCE_SECS, Findings},
+    play::Findings,
     roles::{Demands, Scenario},
 };
 
@@ -116,7 +116,7 @@ fn demanded(demands: Demands, findings: &Findings) -> Vec<(bool, String)> {
         Demands::Nothing => Vec::new(),
         Demands::Announcements => {
             let silence = number(&findings.probe, "silence_secs").unwrap_or(f64::INFINITY);
-            let bound = ANNOUNCE_SECS as f64 + MAX_SILENCE_SECS;
+            let bound = findings.interval_secs as f64 + MAX_SILENCE_SECS;
             vec![(silence <= bound, format!("no announcement for {silence:.0} s"))]
         }
         Demands::Secrecy => {
@@ -224,6 +224,7 @@ mod tests {
 
     fn good() -> Findings {
         Findings {
+            interval_secs: 5,
             peak_growth_mib: 12.0,
             rest_growth_mib: 3.0,
             probe: json!({"p99_ms": 40.4, "silence_secs": 4.9, "strangers": 7, "nodes_unheard": 0}),

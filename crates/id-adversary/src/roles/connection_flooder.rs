@@ -74,7 +74,7 @@ impl ConnectionFlooder {
                 sleep(REST).await;
                 continue;
             }
-            let alpn = if held.len() % 2 == 0 { META_ALPN } else { GOSSIP_ALPN };
+            let alpn = if held.len().is_multiple_of(2) { META_ALPN } else { GOSSIP_ALPN };
             let dialled = worker.dial(target, alpn).await;
             worker.stage.tally(&dialled, "connections", "connections_refused");
             if let Ok(connection) = dialled {

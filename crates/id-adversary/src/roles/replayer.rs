@@ -2,13 +2,19 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
+use futures::future::join;
 use id_proto::GossipMessage;
 use tokio::sync::mpsc;
 
 use super::{Role, flood, nth};
-use crate::{member::Ears, persona::Hearing, stage::Stage, statements};
+use crate::{
+    member::{Ears, again_and_again},
+    persona::Hearing,
+    stage::Stage,
+    statements::{self, varint},
+};
 
 /// Most statements that are kept. Origin: an hour of a small network.
 const MAX_KEPT: usize = 4096;
@@ -32,7 +38,9 @@ impl Role for Replayer {
     const NAME: &'static str = "replayer";
 
     async fn play(self, stage: Arc<Stage>) -> Result<()> {
-        let persona = stage.persona("replayer", 0, Hearing::Good).await?;
+        let mouth = stage.persona("replayer", 0, Hearing::Good).await?;
+        // Somebody else listens: who repeats is soon told of messages instead of sent them.
+        let ear = stage.persona("replayer's ear", 0, Hearing::Good).await?;
         let (sender, mut heard) = mpsc::channel::<Vec<u8>>(MAX_QUEUED);
         let mut tape = Tape::default();
         let next = || {
@@ -41,17 +49,31 @@ impl Role for Replayer {
             }
             tape.next()
         };
-        flood(&persona, nth(&stage, 0)?, Ears::Recording(sender), self.rate, next).await;
+        let listening =
+            again_and_again(&ear, nth(&stage, 1)?, Ears::Recording(sender), async |ear| {
+                ear.closed().await;
+                bail!("the node hung up")
+            });
+        join(flood(&mouth, nth(&stage, 0)?, Ears::Open, self.rate, next), listening).await;
         Ok(())
     }
 }
 
-/// What was said, and what of it is repeated next, in which wrapping.
+/// What was said, and how often each of it was repeated.
+///
+/// No replay is made twice: gossip would know it, and stop sending to whoever sent it.
 #[derive(Debug, Default)]
 struct Tape {
     known: BTreeSet<Vec<u8>>,
-    statements: Vec<(u64, Vec<u8>)>,
+    statements: Vec<Statement>,
     next: usize,
+}
+
+#[derive(Debug)]
+struct Statement {
+    variant: u64,
+    signed: Vec<u8>,
+    n_replayed: usize,
 }
 
 impl Tape {
@@ -64,20 +86,31 @@ impl Tape {
         };
         let is_new = self.statements.len() < MAX_KEPT && self.known.insert(signed.clone());
         if is_new {
-            self.statements.push((variant, signed));
+            self.statements.push(Statement { variant, signed, n_replayed: 0 });
         }
         is_new
     }
 
-    /// All statements in one wrapping, then all in the next.
+    /// A replay of one statement after the other, while there are wrappings left.
     fn next(&mut self) -> Option<Vec<u8>> {
-        let n = self.next.checked_rem(self.statements.len())?;
-        let wrapping = self.next / self.statements.len();
-        self.next += 1;
-        let (variant, signed) = &self.statements[n];
-        let n_tag = 1 + wrapping % LONGEST.0;
-        let n_len = 1 + wrapping / LONGEST.0 % LONGEST.1;
-        Some(statements::message(*variant, signed, n_tag, n_len))
+        for _ in 0..self.statements.len() {
+            self.next = (self.next + 1) % self.statements.len();
+            if let Some(replay) = self.statements[self.next].replay() {
+                return Some(replay);
+            }
+        }
+        None
+    }
+}
+
+impl Statement {
+    /// The statement in its next wrapping; the first that is as long as needed was the original's.
+    fn replay(&mut self) -> Option<Vec<u8>> {
+        let shortest = varint(self.signed.len() as u64, 1).len();
+        let n_lens = LONGEST.1 + 1 - shortest;
+        self.n_replayed += 1;
+        let (n_tag, n_len) = (1 + self.n_replayed / n_lens, shortest + self.n_replayed % n_lens);
+        (n_tag <= LONGEST.0).then(|| statements::message(self.variant, &self.signed, n_tag, n_len))
     }
 }
 
@@ -109,11 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn wrappings_of_a_statement_differ_and_decode() {
+    fn no_replay_is_made_twice_and_all_decode() {
         let mut tape = Tape::default();
-        tape.record(&announced(1));
-        let replays: BTreeSet<_> = (0..50).filter_map(|_| tape.next()).collect();
-        assert!(replays.len() >= 45, "{} different ones", replays.len());
+        let original = announced(1);
+        tape.record(&original);
+        let replays: Vec<_> = std::iter::from_fn(|| tape.next()).collect();
+        let different: BTreeSet<_> = replays.iter().chain([&original]).collect();
+        // Five lengths of the variant times nine of the length, without the original.
+        assert_eq!((replays.len(), different.len()), (44, 45));
         assert!(replays.iter().all(|replay| GossipMessage::decode(replay).is_ok()));
     }
 }
