@@ -129,9 +129,9 @@ mod tests {
 
     #[test]
     fn statements_are_recorded_once_and_garbage_never() {
-        let mut tape = Tape::default();
-        assert!(tape.record(&announced(1)));
-        assert!(!tape.record(&announced(1)) && !tape.record(b"garbage"));
+        let (mut tape, said) = (Tape::default(), announced(1));
+        assert!(tape.record(&said));
+        assert!(!tape.record(&said) && !tape.record(b"garbage"));
         let replayed = tape.next().unwrap();
         assert!(!tape.record(&replayed), "a replay isn't recorded again");
     }
