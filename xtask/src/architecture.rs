@@ -61,6 +61,18 @@ const BANS: &[Ban] = &[
         words: &["unbounded_channel", "unbounded"],
     },
     Ban {
+        rule: "hostile roles have none of our own manners",
+        rooms: &["crates/id-adversary/src"],
+        except: &["crates/id-adversary/src/bin/id-prober.rs"],
+        words: &["id_client"],
+    },
+    Ban {
+        rule: "hostile roles dial through the guard",
+        rooms: &["crates/id-adversary/src"],
+        except: &["crates/id-adversary/src/persona.rs", "crates/id-adversary/src/bin/id-prober.rs"],
+        words: &["Endpoint::builder", "Endpoint::bind"],
+    },
+    Ban {
         rule: "libraries don't print",
         rooms: &["crates/id-proto/src", "crates/id-client/src", "crates/id-node/src"],
         except: &["crates/id-node/src/main.rs"],
@@ -95,6 +107,12 @@ const WALLS: &[Wall] = &[
             "axum",
             "clap",
         ],
+    },
+    Wall {
+        rule: "the adversary is made of nothing of the node's",
+        package: "id-adversary",
+        features: &[],
+        banned: &["id-node", "id-cli"],
     },
 ];
 

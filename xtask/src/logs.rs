@@ -104,6 +104,15 @@ impl Log {
         last.map(|entry| entry.at)
     }
 
+    /// Who was removed from the table after `at`, each time.
+    pub(crate) fn removed_after(&self, at: SystemTime) -> impl Iterator<Item = &str> {
+        let later = self.entries.iter().filter(move |entry| entry.at > at);
+        later.filter_map(|entry| match &entry.event {
+            Event::Removed(peer) => Some(peer.as_str()),
+            _ => None,
+        })
+    }
+
     /// The last lines of the file, for a report of failure.
     pub(crate) fn tail(&self) -> String {
         tail(&self.path)
@@ -251,6 +260,12 @@ mod tests {
         let log = log_of(&[added(1, "a"), removed(3, "a")]);
         assert_eq!(log.lacks_since("a"), Some(at(3)));
         assert_eq!(log.lacks_since("never seen"), None);
+    }
+
+    #[test]
+    fn removals_are_counted_from_a_moment_on() {
+        let log = log_of(&[removed(1, "a"), removed(3, "b"), added(4, "b"), removed(5, "b")]);
+        assert_eq!(log.removed_after(at(2)).collect::<Vec<_>>(), ["b", "b"]);
     }
 
     #[test]

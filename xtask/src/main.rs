@@ -1,8 +1,9 @@
-//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
 
+mod adversary;
 mod architecture;
 mod ci;
 mod demo;
@@ -33,6 +34,8 @@ enum Command {
     Testnet(testnet::Testnet),
     /// Runs real nodes in network namespaces, joined by a bridge, beside a real mainline DHT
     Lab(lab::Lab),
+    /// Attacks a network of real nodes, role by role, and measures what its users feel of it
+    Adversary(adversary::Adversary),
     /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
     #[command(visible_alias = "ci")]
     Test(ci::Test),
@@ -56,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(demo) => demo.run(&project),
         Command::Testnet(testnet) => testnet.run(&project),
         Command::Lab(lab) => lab.run(&project),
+        Command::Adversary(adversary) => adversary.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }

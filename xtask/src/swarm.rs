@@ -39,6 +39,7 @@ pub(crate) struct Swarm {
     watchdog: Watchdog,
     dir: TempDir,
     binary: PathBuf,
+    flags: Vec<String>,
 }
 
 /// One running node.
@@ -63,9 +64,37 @@ pub(crate) struct Node {
 impl Swarm {
     /// No nodes yet; `binary` is what will be started.
     pub(crate) fn new(binary: &Path) -> Result<Self> {
+        Self::with_flags(binary, &[])
+    }
+
+    /// The same, of nodes that are given more flags.
+    pub(crate) fn with_flags(binary: &Path, flags: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("id-xtask-").tempdir()?;
         let watchdog = Watchdog::start(dir.path())?;
-        Ok(Self { nodes: Vec::new(), watchdog, dir, binary: binary.to_owned() })
+        let flags = flags.iter().map(ToString::to_string).collect();
+        Ok(Self { nodes: Vec::new(), watchdog, dir, binary: binary.to_owned(), flags })
+    }
+
+    /// Starts another program among the nodes: it ends with them.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Result<Process> {
+        forget_settings(command);
+        self.watchdog.spawn(command)
+    }
+
+    /// Where the nodes' files are.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The names of nodes that have ended without being told to.
+    pub(crate) fn dead(&mut self) -> Result<Vec<String>> {
+        let mut dead = Vec::new();
+        for node in &mut self.nodes {
+            if node.process.ended()?.is_some() {
+                dead.push(node.name.clone());
+            }
+        }
+        Ok(dead)
     }
 
     /// Starts one more node and waits until it serves.
@@ -138,7 +167,8 @@ impl Swarm {
         command
             .current_dir(self.dir.path())
             .args(["--bind", "127.0.0.1:0", "--no-dht", "--relay", "disabled"])
-            .args(["--data-dir", name, "--name", name, "--log-format", "json", "-v"]);
+            .args(["--data-dir", name, "--name", name, "--log-format", "json", "-v"])
+            .args(&self.flags);
         if let Some(first) = self.nodes.first() {
             command.args(["--bootstrap", &first.reference()]);
         }

@@ -7,6 +7,8 @@ use std::{fs, time::Duration};
 pub(crate) struct Usage {
     /// Resident memory, in KiB.
     pub(crate) rss_kib: u64,
+    /// The most that was ever resident, in KiB.
+    pub(crate) peak_kib: u64,
     /// User and system time since its start.
     pub(crate) cpu: Duration,
 }
@@ -16,12 +18,13 @@ impl Usage {
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        Some(Self { rss_kib: rss_kib(&status)?, cpu: cpu(&stat)? })
+        let (rss_kib, peak_kib) = (kib(&status, "VmRSS:")?, kib(&status, "VmHWM:")?);
+        Some(Self { rss_kib, peak_kib, cpu: cpu(&stat)? })
     }
 }
 
-fn rss_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn kib(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -41,8 +44,10 @@ mod tests {
 
     #[test]
     fn resident_memory_is_read_in_kib() {
-        assert_eq!(rss_kib("Name:\tid-node\nVmRSS:\t   12345 kB\nThreads:\t4\n"), Some(12_345));
-        assert_eq!(rss_kib("Name:\tkthreadd\n"), None);
+        let status = "Name:\tid-node\nVmHWM:\t   23456 kB\nVmRSS:\t   12345 kB\nThreads:\t4\n";
+        assert_eq!(kib(status, "VmRSS:"), Some(12_345));
+        assert_eq!(kib(status, "VmHWM:"), Some(23_456));
+        assert_eq!(kib("Name:\tkthreadd\n", "VmRSS:"), None);
     }
 
     #[test]

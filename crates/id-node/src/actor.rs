@@ -107,6 +107,7 @@ impl Actor {
             book: self.book,
             topic,
             rejoin: Rejoin::new(now),
+            wanted: BTreeSet::new(),
             bootstrap: self.bootstrap,
             configured: self.configured,
             view: self.view,
@@ -145,6 +146,8 @@ struct Running {
     book: MemoryLookup,
     topic: Option<Topic>,
     rejoin: Rejoin,
+    /// Whom the last attempt asked whether they are there, to join them if they are.
+    wanted: BTreeSet<PublicKey>,
     bootstrap: BTreeSet<PublicKey>,
     configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     view: watch::Sender<Arc<View>>,
@@ -235,9 +238,17 @@ impl Running {
 
     fn on_ended(&mut self, ended: Result<Outcome, tokio::task::JoinError>) {
         match ended {
-            Ok(Outcome::Probed { peer, answer }) => self.step(Event::Probed { peer, answer }),
+            Ok(Outcome::Probed { peer, answer }) => self.on_probed(peer, answer),
             Ok(Outcome::Synced { peer, end }) => self.step(Event::Synced { peer, end }),
             Err(error) => warn!(%error, "a task of the membership failed"),
+        }
+    }
+
+    fn on_probed(&mut self, peer: PublicKey, answer: Option<UnverifiedAnnouncement>) {
+        let is_welcome = self.wanted.remove(&peer) && answer.is_some();
+        self.step(Event::Probed { peer, answer });
+        if is_welcome && self.membership.wants_neighbours() {
+            self.join(vec![peer]);
         }
     }
 
@@ -294,7 +305,7 @@ impl Running {
 
     fn do_what_is_due(&mut self) {
         let now = self.clock.now().mono;
-        self.rejoin.observe(self.membership.is_isolated(), now);
+        self.rejoin.observe(self.membership.wants_neighbours(), now);
         if self.rejoin.due().is_some_and(|due| now >= due) {
             self.rejoin(now);
         }
@@ -322,10 +333,14 @@ impl Running {
     /// first: gossip's dial of a peer that isn't there would hold back the next one for half a minute.
     fn rejoin(&mut self, now: Duration) {
         self.rejoin.attempted(now, rand::random());
-        self.join(self.bootstrap.iter().copied().collect());
-        let entries = self.view.borrow().entries.clone();
-        for entry in rejoin::choose(&entries, &mut rand::rng()) {
-            self.tasks.spawn(probe(self.client.clone(), entry.announcement.endpoint_addr()));
+        if self.membership.is_isolated() {
+            self.join(self.bootstrap.iter().copied().collect());
+        }
+        let chosen = rejoin::choose(&self.view.borrow(), &mut rand::rng());
+        self.wanted = chosen.iter().map(|entry| entry.node_id()).collect();
+        for entry in chosen {
+            let addr = self.membership.dialable(&entry.announcement);
+            self.tasks.spawn(probe(self.client.clone(), addr));
         }
     }
 

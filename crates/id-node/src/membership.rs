@@ -52,6 +52,9 @@ use self::{
     table::{Standing, Table, TableFull},
 };
 
+/// Fewer neighbours than this may all be bad ones, or the last ones before a cut. Origin: a guess;
+/// HyParView keeps five.
+const FEW_NEIGHBOURS: usize = 3;
 /// How long after its first neighbour has come a node takes a whole table on one peer's word.
 ///
 /// Origin: a table of 65,536 takes seconds; a neighbour may be as young as we are, and another one
@@ -466,7 +469,10 @@ impl Membership {
             return;
         }
         if let Some(entry) = self.drop_dead(peer, RemovalReason::ProbeFailed, now, effects) {
-            self.lose(&entry, Bond::Heard, now);
+            // Whoever never answered may be made up, and made-up peers are not looked for.
+            if entry.verified.is_some() {
+                self.lose(&entry, Bond::Answered, now);
+            }
         }
     }
 
@@ -676,6 +682,14 @@ impl Membership {
     /// Whether there is a topic, but no neighbour in it.
     pub fn is_isolated(&self) -> bool {
         self.config.gossip && self.neighbours.is_empty()
+    }
+
+    /// Whether there are fewer neighbours in the topic than there could be and should be.
+    pub fn wants_neighbours(&self) -> bool {
+        let n_known = self.neighbours.iter().filter(|peer| self.table.contains(peer)).count();
+        let could_be_more = self.table.len() > n_known;
+        let has_few = self.neighbours.len() < FEW_NEIGHBOURS && could_be_more;
+        self.is_isolated() || (self.config.gossip && has_few)
     }
 
     fn remove(

@@ -42,8 +42,8 @@ const MAX_PASSED_ON: u32 = 64;
 /// mustn't push out those who were neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Bond {
-    /// It announced itself.
-    Heard,
+    /// It answered a dial of ours.
+    Answered,
     /// It was our neighbour.
     Neighbour,
 }

@@ -1,11 +1,11 @@
 //! When to try again to find neighbours, and through whom: at once, then ever more rarely, while
-//! there are none.
+//! there are too few.
 
 use std::{sync::Arc, time::Duration};
 
 use rand::{Rng, seq::IteratorRandom};
 
-use crate::membership::Entry;
+use crate::membership::{Entry, View};
 
 /// The first wait. Origin: a node that is started a moment before its bootstrap node.
 const FIRST: Duration = Duration::from_secs(1);
@@ -15,12 +15,15 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// that lives is enough.
 const MAX_ASKED: usize = 16;
 
-/// Whom to ask this time; each time others, so that nobody's turn never comes.
-pub(crate) fn choose(known: &[Arc<Entry>], rng: &mut impl Rng) -> Vec<Arc<Entry>> {
-    known.iter().cloned().sample(rng, MAX_ASKED)
+/// Whom to ask this time, besides the neighbours; each time others, so that nobody's turn never comes.
+pub(crate) fn choose(view: &View, rng: &mut impl Rng) -> Vec<Arc<Entry>> {
+    let is_neighbour =
+        |entry: &&Arc<Entry>| view.neighbours.binary_search(&entry.node_id()).is_ok();
+    let others = view.entries.iter().filter(|entry| !is_neighbour(entry));
+    others.cloned().sample(rng, MAX_ASKED)
 }
 
-/// Back-off while there is no neighbour. Time is an argument.
+/// Back-off while there are too few neighbours. Time is an argument.
 #[derive(Debug)]
 pub(crate) struct Rejoin {
     wait: Duration,
@@ -33,14 +36,14 @@ impl Rejoin {
         Self { wait: FIRST, due: Some(now + FIRST) }
     }
 
-    /// When to try again; `None` while there are neighbours.
+    /// When to try again; `None` while there are enough neighbours.
     pub(crate) fn due(&self) -> Option<Duration> {
         self.due
     }
 
-    /// Notes whether there are neighbours.
-    pub(crate) fn observe(&mut self, isolated: bool, now: Duration) {
-        match (isolated, self.due) {
+    /// Notes whether there are too few neighbours.
+    pub(crate) fn observe(&mut self, too_few: bool, now: Duration) {
+        match (too_few, self.due) {
             (true, None) => *self = Self { wait: FIRST, due: Some(now) },
             (false, Some(_)) => self.due = None,
             _ => {}

@@ -26,6 +26,8 @@ use crate::{
 
 /// Within this time, honest nodes hear each other again.
 const PROMISED: Duration = Duration::from_secs(10);
+/// The same while mute neighbours come again and again under new names.
+const PROMISED_UNDER_FIRE: Duration = Duration::from_secs(30);
 /// More than a neighbour's queue of 64 messages and the window of a [`Mute`] hold.
 const MANY: u32 = 300;
 
@@ -178,6 +180,10 @@ async fn counter(client: &Client, node: &Node, name: &str) -> u64 {
 
 /// Waits until everybody knows `speaker`, one of `nodes`, by a new name; fails if that takes too long.
 async fn all_hear(nodes: &[Node], speaker: &Node, name: &str) {
+    all_hear_within(PROMISED, nodes, speaker, name).await;
+}
+
+async fn all_hear_within(promised: Duration, nodes: &[Node], speaker: &Node, name: &str) {
     speaker.set_name(Some(name.to_owned())).await.unwrap();
     // A node holds back what it says too often.
     until(speaker, "it has said so", |view| view.own.name.as_deref() == Some(name)).await;
@@ -190,7 +196,7 @@ async fn all_hear(nodes: &[Node], speaker: &Node, name: &str) {
     });
     join_all(hear).await;
     println!("heard after {:?}", started.elapsed());
-    assert!(started.elapsed() <= PROMISED, "heard after {:?}", started.elapsed());
+    assert!(started.elapsed() <= promised, "heard after {:?}", started.elapsed());
 }
 
 /// Why there is a watch. If this fails one day, there need be none.
@@ -317,7 +323,8 @@ async fn mute_neighbours_under_ever_new_names_do_not_keep_the_others_from_hearin
                 mutes.push(Mute::join(lab, kind, &all).await);
             }
             chat(&chatterer).await;
-            all_hear(&nodes, &nodes[round % 3], &format!("round {round}")).await;
+            let speaker = &nodes[round % 3];
+            all_hear_within(PROMISED_UNDER_FIRE, &nodes, speaker, &format!("round {round}")).await;
         }
         for node in &nodes {
             println!("{:?}", status(&client, node).await.channels);

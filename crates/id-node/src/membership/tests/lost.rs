@@ -84,7 +84,8 @@ fn a_lost_peer_that_comes_by_itself_is_asked_for_its_table() {
 fn a_peer_that_was_dropped_as_dead_is_looked_for_too() {
     let mut world = World::settled();
     let mut peer = Peer::new(1);
-    world.meet(&mut peer);
+    let announcement = world.meet(&mut peer);
+    world.probe_answers(&peer, &announcement);
     assert_eq!(probed(&effects_of(world.run_for(secs(181)))), [peer.id()]);
     world.probe_fails(&peer);
     assert!(!world.has(&peer));
@@ -92,6 +93,16 @@ fn a_peer_that_was_dropped_as_dead_is_looked_for_too() {
     let answer = peer.announce(world.now);
     assert_eq!(joined(&world.probe_answers(&peer, &answer)), [peer.id()]);
     assert!(world.has(&peer));
+}
+
+#[test]
+fn who_never_answered_and_was_dropped_as_dead_is_not_looked_for() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    world.meet(&mut peer);
+    assert_eq!(probed(&effects_of(world.run_for(secs(181)))), [peer.id()]);
+    world.probe_fails(&peer);
+    assert!(probed(&effects_of(world.run_for(LOST_FOR))).is_empty());
 }
 
 #[test]
@@ -200,4 +211,19 @@ fn without_gossip_nobody_is_looked_for() {
     world.run_for(secs(181));
     world.probe_fails(&peer);
     assert!(probed(&effects_of(world.run_for(secs(3600)))).is_empty());
+}
+
+#[test]
+fn a_node_wants_neighbours_while_it_has_few_and_knows_of_others() {
+    let mut world = World::settled();
+    let strangers: Vec<_> = (11..13).map(|seed| Peer::new(seed).id()).collect();
+    assert!(!world.node.wants_neighbours(), "there is nobody else");
+    world.meet(&mut Peer::new(1));
+    assert!(world.node.wants_neighbours());
+    // Who never said who they are may be neighbours that keep silent.
+    world.handle(Event::NeighbourUp(strangers[0]));
+    world.handle(Event::NeighbourUp(strangers[1]));
+    assert!(!world.node.wants_neighbours(), "three are enough");
+    strangers.iter().for_each(|peer| drop(world.handle(Event::NeighbourDown(*peer))));
+    assert!(world.node.wants_neighbours());
 }
