@@ -20,8 +20,10 @@ impl Interrupt {
         tokio::spawn(async move {
             loop {
                 signals.next().await;
+                // Before we tell: whoever is told may be done and gone at once.
+                let is_over = sender.is_closed();
                 let was_asked = sender.send_replace(true);
-                if was_asked || sender.is_closed() {
+                if was_asked || is_over {
                     std::process::exit(Exit::Interrupted.code().into());
                 }
             }
