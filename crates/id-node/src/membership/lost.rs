@@ -1,8 +1,9 @@
 //! Whom we lost without a goodbye, and when to ask whether they are there again.
 //!
 //! After a cut each half has neighbours of its own, and nothing of gossip's would ever look for the
-//! other half again. So whoever fell silent is asked now and then, by a dial of our own: gossip's
-//! own dial of a peer that isn't there takes half a minute, and holds back every later one.
+//! other half again. So whoever fell silent, and was a neighbour or has answered us before, is asked
+//! now and then, by a dial of our own: gossip's dial of a peer that isn't there takes half a minute,
+//! and holds back every later one.
 //!
 //! The cost doesn't grow with the network. Every node that misses a peer waits for a turn that is as
 //! long as the network is large, so that all together ask the peer once in [`EACH`], and a single
