@@ -12,7 +12,7 @@ use id_proto::{
     PeersPage, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
-use iroh::{Endpoint, Watcher, address_lookup::memory::MemoryLookup};
+use iroh::{Endpoint, Watcher};
 use iroh_gossip::api::Event as GossipEvent;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -22,6 +22,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    address_book::AddressBook,
     clock::Clock,
     config::{AnnounceAddrs, Role},
     data_dir::DataDir,
@@ -78,7 +79,7 @@ pub(crate) struct Actor {
     pub(crate) clock: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) client: Client,
-    pub(crate) book: MemoryLookup,
+    pub(crate) book: AddressBook,
     pub(crate) topic: Option<(Topic, Events)>,
     /// Whom to join through besides those in the table.
     pub(crate) bootstrap: BTreeSet<PublicKey>,
@@ -143,7 +144,7 @@ struct Running {
     policy: AddressPolicy,
     clock: Clock,
     client: Client,
-    book: MemoryLookup,
+    book: AddressBook,
     topic: Option<Topic>,
     rejoin: Rejoin,
     /// Whom the last attempt asked whether they are there, to join them if they are.
@@ -271,7 +272,7 @@ impl Running {
             Effect::Learned { entry, is_new } => self.learned(&entry, is_new),
             Effect::Forgotten { peer, reason } => {
                 let (reason, table_size) = (reason.as_str(), self.membership.table_size());
-                self.book.remove_endpoint_info(peer);
+                self.book.remove(&peer);
                 info!(event = "peer_removed", peer = %peer, reason, table_size, "peer removed");
             }
             Effect::ReserveSeq(seq) => self.reserve_seq(seq),
@@ -288,7 +289,7 @@ impl Running {
         let mut addr = self.membership.dialable(&entry.announcement);
         // Where an operator says that it is counts as well.
         addr.addrs.extend(self.configured.get(&addr.id).into_iter().flatten().cloned());
-        self.book.set_endpoint_info(addr);
+        self.book.set(addr);
         if is_new {
             let (peer, source) = (entry.node_id(), entry.source);
             let table_size = self.membership.table_size();
@@ -419,9 +420,11 @@ async fn sync(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Outc
 /// Whether the peer may have a table for us another time.
 fn end_of(failure: FailKind) -> SyncEnd {
     match failure {
-        FailKind::Refused | FailKind::Unsupported | FailKind::NotMember | FailKind::Protocol => {
-            SyncEnd::NoSource
-        }
+        FailKind::Refused
+        | FailKind::Unsupported
+        | FailKind::NotMember
+        | FailKind::Protocol
+        | FailKind::TooLarge => SyncEnd::NoSource,
         _ => SyncEnd::Failed,
     }
 }

@@ -17,6 +17,7 @@ pub mod endpoint;
 pub mod membership;
 
 mod actor;
+mod address_book;
 mod bootstrap;
 mod clock;
 mod node;

@@ -12,7 +12,7 @@ use id_proto::{
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
     version::META_ALPN,
 };
-use iroh::{Endpoint, address_lookup::memory::MemoryLookup, protocol::Router};
+use iroh::{Endpoint, protocol::Router};
 use iroh_gossip::{api::ApiError, net::GOSSIP_ALPN};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -23,6 +23,7 @@ use tracing::{info, warn};
 
 use crate::{
     actor::{Actor, Command},
+    address_book::AddressBook,
     bootstrap::{Channels, Surroundings},
     clock::Clock,
     config::{NodeConfig, Role, check_name},
@@ -84,7 +85,7 @@ impl Node {
     pub async fn spawn(endpoint: Endpoint, config: NodeConfig) -> Result<Self, NodeError> {
         config.name.as_deref().map_or(Ok(()), check_name).map_err(NodeError::Name)?;
         config.membership.check().map_err(NodeError::OutOfBounds)?;
-        let book = MemoryLookup::new();
+        let book = AddressBook::default();
         endpoint.address_lookup().map_err(|_| NodeError::EndpointClosed)?.add(book.clone());
         let clock = Clock::start();
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
@@ -242,11 +243,13 @@ fn configured(peers: &[EndpointAddr]) -> BTreeMap<PublicKey, BTreeSet<TransportA
 }
 
 /// Makes the addresses of `peers` known to the endpoint, and returns their ids.
-fn write_into(book: &MemoryLookup, peers: Vec<EndpointAddr>) -> BTreeSet<PublicKey> {
-    let ids = peers.iter().map(|peer| peer.id).collect();
-    for peer in peers.into_iter().filter(|peer| !peer.is_empty()) {
-        book.add_endpoint_info(peer);
+fn write_into(book: &AddressBook, peers: Vec<EndpointAddr>) -> BTreeSet<PublicKey> {
+    let mut places: BTreeMap<PublicKey, EndpointAddr> = BTreeMap::new();
+    for peer in peers {
+        places.entry(peer.id).or_insert_with(|| peer.id.into()).addrs.extend(peer.addrs);
     }
+    let ids = places.keys().copied().collect();
+    places.into_values().filter(|peer| !peer.is_empty()).for_each(|peer| book.set(peer));
     ids
 }
 

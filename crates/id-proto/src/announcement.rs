@@ -108,6 +108,9 @@ impl Statement for PeerAnnouncement {
         }
         // An address that we have no use for is skipped alone; the original bytes keep it.
         let addrs = v1.addrs.iter().filter_map(|addr| wire::decode_addr(addr).transpose());
+        let mut addrs = addrs.collect::<Result<Vec<_>, _>>()?;
+        // Tables hold many of these, most with one address.
+        addrs.shrink_to_fit();
         let announcement = Self {
             node_id: decode_key(&v1.node_id, "node_id")?,
             name: v1.name.map(str::to_owned),
@@ -116,7 +119,7 @@ impl Statement for PeerAnnouncement {
             seq: v1.seq,
             network_tag: NetworkTag(v1.network_tag),
             interval_secs: v1.interval_secs,
-            addrs: addrs.collect::<Result<_, _>>()?,
+            addrs,
             agent: v1.agent.to_owned(),
         };
         check_bounds(&announcement).map_err(|field| DecodeError::OutOfBounds { field })?;

@@ -3,7 +3,7 @@
 //! Lists are made of length-prefixed items, each a versioned enum of its own: an item of an unknown
 //! version is skipped alone, never the whole answer.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Borrow, fmt, time::Duration};
 
 use iroh_base::PublicKey;
 use serde::{Deserialize, Serialize};
@@ -193,11 +193,11 @@ pub struct PeerEntry<A> {
     pub verified_age: Option<Duration>,
 }
 
-impl PeerEntry<SignedAnnouncement> {
+impl<A: Borrow<SignedAnnouncement>> PeerEntry<A> {
     /// Encodes the entry as an item of a page.
     pub fn encode(&self) -> Vec<u8> {
         wire::encode(&wire::PeerEntry::V1(wire::PeerEntryV1 {
-            signed: Bytes::new(self.announcement.bytes()),
+            signed: Bytes::new(self.announcement.borrow().bytes()),
             age_ms: millis(self.age),
             source: match self.source {
                 Source::Own => wire::Source::Own,
