@@ -5,6 +5,7 @@
 //! from there on the request is irpc's.
 
 mod callers;
+mod handshakes;
 
 use std::{
     fmt, io,
@@ -13,16 +14,17 @@ use std::{
 };
 
 use callers::{Callers, Host, Limits};
+use handshakes::Handshakes;
 
 use id_client::frame::{FrameError, read_frame};
 use id_proto::{
     About, DecodeError, ErrorCode, ListPeersRequest, MembershipProof, MetaMessage, MetaRequest,
-    MetaResponse, Network, PeersPage, StatusReport, WhoamiResponse, iroh_base::PublicKey,
-    limits::MAX_REQUEST_LEN, version::ProtocolVersion,
+    MetaResponse, Network, PeerEntry, PeersPage, Source, StatusReport, WhoamiResponse,
+    iroh_base::PublicKey, limits::MAX_REQUEST_LEN, version::ProtocolVersion,
 };
 use iroh::{
     TransportAddr,
-    endpoint::{Accepting, Connection, RecvStream, SendStream},
+    endpoint::{Accepting, Connection, Incoming, RecvStream, SendStream},
     protocol::{AcceptError, IncomingFilter, IncomingFilterOutcome, ProtocolHandler},
 };
 use irpc::{
@@ -60,6 +62,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) struct Service {
     node: Arc<Answerer>,
     callers: Callers,
+    handshakes: Handshakes,
 }
 
 /// What answers are made of.
@@ -77,25 +80,42 @@ pub(crate) struct Answerer {
 
 impl Service {
     pub(crate) fn new(node: Answerer) -> Self {
-        Self { node: Arc::new(node), callers: Callers::new(Limits::default()) }
+        let callers = Callers::new(Limits::default());
+        Self { node: Arc::new(node), callers, handshakes: Handshakes::default() }
     }
 
-    /// Lets callers prove their addresses while there are many of them.
+    /// Lets callers prove their addresses while there are many of them, and ignores most attempts
+    /// whose first packet doesn't say what they want.
     pub(crate) fn incoming_filter(&self) -> IncomingFilter {
         let callers = self.callers.clone();
         Arc::new(move |incoming| {
-            let in_a_rush = callers.must_prove_address(Instant::now());
-            match in_a_rush && !incoming.remote_addr_validated() {
-                true => IncomingFilterOutcome::Retry,
-                false => IncomingFilterOutcome::Accept,
+            let now = Instant::now();
+            let in_a_rush = callers.must_prove_address(now);
+            if in_a_rush && !incoming.remote_addr_validated() {
+                IncomingFilterOutcome::Retry
+            } else if !names_protocol(incoming) && !callers.hears_unclear(now) {
+                IncomingFilterOutcome::Ignore
+            } else {
+                IncomingFilterOutcome::Accept
             }
         })
     }
 }
 
+/// Whether the first packet of an attempt says which protocols it speaks.
+fn names_protocol(incoming: &Incoming) -> bool {
+    incoming.decrypt().is_some_and(|packet| packet.alpns().is_some())
+}
+
 impl ProtocolHandler for Service {
     async fn on_accepting(&self, accepting: Accepting) -> Result<Connection, AcceptError> {
-        Ok(timeout(HANDSHAKE_TIMEOUT, accepting).await.map_err(AcceptError::from_err)??)
+        let mut handshake = self.handshakes.begin();
+        let too_long = || AcceptError::from_err(io::Error::from(io::ErrorKind::TimedOut));
+        tokio::select! {
+            biased;
+            done = timeout(HANDSHAKE_TIMEOUT, accepting) => Ok(done.map_err(|_| too_long())??),
+            () = handshake.must_give_way() => Err(too_long()),
+        }
     }
 
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
@@ -253,10 +273,8 @@ impl Answerer {
             return pages.send(MetaResponse::error(ErrorCode::Busy, why)).await;
         }
         let view = self.view.borrow().clone();
-        let entries = view.to_wire(self.clock.now().mono).take(request.max_entries as usize);
         let mut page = PeersPage::default();
-        for entry in entries {
-            let item = entry.encode();
+        for item in items(&view, self.clock.now().mono).take(request.max_entries as usize) {
             if !page.push(&item) {
                 page.more = true;
                 send_page(&pages, std::mem::take(&mut page)).await?;
@@ -266,6 +284,24 @@ impl Answerer {
         }
         send_page(&pages, page).await
     }
+}
+
+/// The node's own entry and the peers', encoded one by one. Nothing is cloned for that: there may be
+/// tens of thousands.
+fn items(view: &View, now: Duration) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let own = PeerEntry {
+        announcement: &view.own,
+        age: Duration::ZERO,
+        source: Source::Own,
+        verified_age: None,
+    };
+    let peers = view.entries.iter().map(move |entry| PeerEntry {
+        announcement: &entry.announcement,
+        age: entry.heard.age(now),
+        source: entry.source,
+        verified_age: entry.verified.map(|at| now.saturating_sub(at)),
+    });
+    std::iter::once(own).chain(peers).map(|entry| entry.encode())
 }
 
 async fn send_page(pages: &mpsc::Sender<MetaResponse>, page: PeersPage) -> Result<(), SendError> {
