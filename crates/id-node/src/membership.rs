@@ -55,7 +55,8 @@ use self::{
 /// Fewer neighbours than this may all be bad ones, or the last ones before a cut. Origin: a guess;
 /// HyParView keeps five.
 const FEW_NEIGHBOURS: usize = 3;
-/// How long after its first neighbour has come a node takes a whole table on one peer's word.
+/// How long after its first neighbour has come a node takes [`MembershipConfig::max_joining`] peers on
+/// one peer's word.
 ///
 /// Origin: a table of 65,536 takes seconds; a neighbour may be as young as we are, and another one
 /// be asked after it.
@@ -392,9 +393,11 @@ impl Membership {
         let evicts = self.table.place_for(&by, heard, Standing::Claimed);
         let evicts = evicts.map_err(|TableFull| Refusal::TableFull)?;
         let space = self.table.space();
-        // Who has just come has nobody to compare with; free room is nobody's loss.
-        let is_joining = matches!(way, Way::Told(_)) && now.mono < self.joining_until;
+        // Who has just come has nobody to compare with; free room is nobody's loss, but memory.
         let n_claimed = self.table.n_claimed(&by);
+        let is_joining = matches!(way, Way::Told(_))
+            && now.mono < self.joining_until
+            && n_claimed < self.config.max_joining;
         let payment = match self.introducers.payment(&by, n_claimed, space, now.mono) {
             _ if is_joining && space == Space::Free => Payment::Nothing,
             Some(payment) => payment,

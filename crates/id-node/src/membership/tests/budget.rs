@@ -273,6 +273,30 @@ fn whoever_has_just_joined_takes_a_whole_table_from_one_neighbour() {
 }
 
 #[test]
+fn whoever_has_just_joined_takes_no_more_from_one_neighbour_than_a_liar_may_cost() {
+    let mut world = World::settled_with(|config| {
+        config.max_entries = SMALL;
+        config.max_joining = 1000;
+    });
+    for announcement in announcements(&world, 1..2001) {
+        world.told(&announcement, secs(1));
+    }
+    assert_eq!(world.node.table_size(), 1000 + usize::from(BURST));
+    let more = announcements(&world, 3001..3401);
+    let other = secret(1001).public();
+    for announcement in more {
+        let entry = id_proto::PeerEntry {
+            announcement,
+            age: secs(1),
+            source: id_proto::Source::Gossip,
+            verified_age: None,
+        };
+        world.handle(Event::Told { item: &entry.encode(), by: other });
+    }
+    assert_eq!(world.node.table_size(), 1400 + usize::from(BURST), "another one brings its own");
+}
+
+#[test]
 fn whoever_joined_a_minute_ago_takes_a_neighbours_part_of_the_room_only() {
     let mut world = settled(|_| {});
     for announcement in announcements(&world, 1..500) {
