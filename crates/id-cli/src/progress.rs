@@ -141,6 +141,7 @@ impl Counts {
         match event {
             CrawlEvent::Dialing { peer, .. } => self.meet(*peer),
             CrawlEvent::Found { entry, .. } => self.meet(entry.announcement.node_id),
+            CrawlEvent::Displaced { peer } => self.forget(peer),
             CrawlEvent::Answered { .. } => self.answered += 1,
             CrawlEvent::Failed { .. } => self.failed += 1,
             _ => {}
@@ -150,6 +151,11 @@ impl Counts {
     /// A seed is met when it is dialled, anybody else when it is found; a seed may be found too.
     fn meet(&mut self, peer: PublicKey) {
         self.met.insert(peer);
+        self.known = self.met.len();
+    }
+
+    fn forget(&mut self, peer: &PublicKey) {
+        self.met.remove(peer);
         self.known = self.met.len();
     }
 
@@ -174,5 +180,7 @@ mod tests {
         counts.count(&CrawlEvent::Answered { peer, n_entries: 1 });
         counts.count(&CrawlEvent::Failed { peer, error: AskError::new(FailKind::Lost, "") });
         assert_eq!(counts.text(), "1 known, 1 answered, 1 failed");
+        counts.count(&CrawlEvent::Displaced { peer });
+        assert_eq!(counts.text(), "0 known, 1 answered, 1 failed");
     }
 }

@@ -3,7 +3,9 @@
 mod driver;
 mod event;
 mod frontier;
+mod known;
 mod limits;
+mod places;
 mod report;
 mod state;
 #[cfg(test)]
@@ -13,6 +15,7 @@ pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
 pub use limits::{Depth, Limits};
 pub use report::{
-    CrawlReport, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, StopReason, Summary,
+    Alone, CrawlReport, CrawledPeer, MAX_ANSWERED_SHARE, MAX_VIA, MIN_ASKED_ALONE, PeerStatus,
+    RejectReason, StopReason, Summary, Told,
 };
 pub use state::{Ask, CrawlState, MAX_FORGED};

@@ -23,9 +23,11 @@ pub enum FailKind {
     Handshake,
     /// The connection was lost before the answer was complete.
     Lost,
-    /// The peer answered with bytes that are no answer.
+    /// The peer broke the protocol: it answered with bytes that are no answer, with too many forged
+    /// entries, named somebody twice in one answer, or gave an empty page with more to follow.
     Protocol,
-    /// The peer's answer, or our request, was larger than allowed.
+    /// A part of the peer's answer, or our request, was longer than allowed, or the peer named more
+    /// than it was asked for.
     TooLarge,
     /// The peer doesn't know the request.
     Unsupported,

@@ -55,8 +55,9 @@ mod transport;
 pub use address_policy::AddressPolicy;
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
-    Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer, Crawler, Depth, Limits,
-    MAX_FORGED, MAX_VIA, PeerStatus, RejectReason, StopReason, Summary,
+    Alone, Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer, Crawler, Depth, Limits,
+    MAX_ANSWERED_SHARE, MAX_FORGED, MAX_VIA, MIN_ASKED_ALONE, PeerStatus, RejectReason, StopReason,
+    Summary, Told,
 };
 pub use error::{AskError, FailKind};
 pub use id_proto;

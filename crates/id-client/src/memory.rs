@@ -16,14 +16,14 @@
 //! ```
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use futures::{
-    FutureExt, StreamExt, future,
+    FutureExt, Stream, StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
 use id_proto::{
@@ -44,6 +44,9 @@ const INTERVAL_SECS: u32 = 30;
 
 /// How long ago a peer heard of those it knows, as it says.
 const AGE: Duration = Duration::from_secs(1);
+
+/// How many entries are on a page that nobody can read.
+const UNREADABLE_ITEMS: usize = 100;
 
 /// How every peer is reached that can be.
 const ROUTE: Route = Route { path: PathKind::Direct, rtt: Duration::from_millis(1) };
@@ -72,8 +75,10 @@ pub enum Behaviour {
     Refuses,
     /// Hangs up after so many pages.
     HangsUpAfter(usize),
-    /// Gives its first page for ever.
+    /// Gives pages for ever; behind its table, such as nobody can read.
     Endless,
+    /// Gives its first page for ever.
+    RepeatsItself,
 }
 
 /// An entry that nobody should believe.
@@ -116,9 +121,13 @@ impl MemoryNetwork {
     /// `n` peers of the public network that know whom `edges` says: `(who, whom)`.
     pub fn new(n: usize, edges: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut nodes: Vec<_> = (0..n).map(Node::new).collect();
+        let mut named = BTreeSet::new();
         for (from, to) in edges {
-            let item = nodes[to].item.clone();
-            nodes[from].items.push(item);
+            // Its own entry comes first, and nobody is named twice.
+            if from != to && named.insert((from, to)) {
+                let item = nodes[to].item.clone();
+                nodes[from].items.push(item);
+            }
         }
         let by_id = nodes.iter().enumerate().map(|(i, node)| (node.id, i)).collect();
         let nodes = nodes.into_iter().map(Arc::new).collect();
@@ -140,7 +149,7 @@ impl MemoryNetwork {
         Self::new(n, (1..n).flat_map(|i| [(0, i), (i, 0)]))
     }
 
-    /// Each peer knows `degree` others, the same for the same `seed`. It may name one twice.
+    /// Each peer knows `degree` others or a few less, the same for the same `seed`.
     pub fn random(n: usize, degree: usize, seed: u64) -> Self {
         Self::new(n, random_edges(n, degree, seed))
     }
@@ -303,11 +312,24 @@ impl Node {
                 connected.chain(pages.take(n)).chain(rest).boxed()
             }
             Behaviour::Endless => {
-                let mut page = self.pages(max_entries).next().unwrap_or_default();
-                page.more = true;
-                connected.chain(stream::repeat(Ok(Reply::Page(page)))).boxed()
+                let table = pages.map_ok(with_more);
+                connected.chain(table).chain(for_ever(Self::unreadable())).boxed()
+            }
+            Behaviour::RepeatsItself => {
+                let first = self.pages(max_entries).next().unwrap_or_default();
+                connected.chain(for_ever(first)).boxed()
             }
         }
+    }
+
+    /// A page of a later version's entries.
+    fn unreadable() -> PeersPage {
+        let mut page = PeersPage::default();
+        let item = Lie::UnknownVersion.item(0);
+        for _ in 0..UNREADABLE_ITEMS {
+            assert!(page.push(&item), "a hundred small items fit");
+        }
+        page
     }
 
     fn pages(self: Arc<Self>, max_entries: usize) -> impl Iterator<Item = PeersPage> {
@@ -404,6 +426,18 @@ pub(crate) fn entry(
 ) -> PeerEntry<SignedAnnouncement> {
     let age = if source == Source::Own { Duration::ZERO } else { AGE };
     PeerEntry { announcement: announcement.clone(), age, source, verified_age: None }
+}
+
+/// The page, said not to be the last.
+fn with_more(mut reply: Reply) -> Reply {
+    if let Reply::Page(page) = &mut reply {
+        page.more = true;
+    }
+    reply
+}
+
+fn for_ever(page: PeersPage) -> impl Stream<Item = Result<Reply, AskError>> {
+    stream::repeat(Ok(with_more(Reply::Page(page))))
 }
 
 fn fail(kind: FailKind, message: &str) -> BoxStream<'static, Result<Reply, AskError>> {

@@ -10,7 +10,7 @@ use std::{
 use futures::{StreamExt, TryStreamExt};
 use id_client::{
     AskError, Client, CrawlReport, Crawler, Depth, FailKind, Limits, MAX_ENTRIES, PathKind,
-    RejectReason, StopReason,
+    PeerStatus, RejectReason, StopReason,
     id_proto::{
         ErrorCode, MetaResponse, Network, PeersPage, Source, iroh_base::PublicKey,
         limits::MAX_RESPONSE_LEN,
@@ -390,11 +390,42 @@ async fn an_answer_that_ends_inside_a_frame_is_lost() {
 }
 
 #[tokio::test]
-async fn endless_pages_end_with_the_entries_that_were_asked_for() {
+async fn more_entries_than_were_asked_for_are_too_many_and_the_others_stay() {
     let (pages, failure) =
         pages_of(Script::new([MetaResponse::Peers(page(3, true))], End::Repeat), 10).await;
     let n_items: Vec<_> = pages.iter().map(|page| page.items().count()).collect();
-    assert_eq!((n_items, failure), (vec![3, 3, 3, 1], None));
+    assert_eq!((n_items, failure), (vec![3, 3, 3, 1], Some(FailKind::TooLarge)));
+}
+
+#[tokio::test]
+async fn a_page_behind_the_entries_that_were_asked_for_is_too_much() {
+    for (responses, expected) in [
+        ([page(3, true), page(3, true)], Some(FailKind::TooLarge)),
+        ([page(3, true), page(0, true)], Some(FailKind::Protocol)),
+        ([page(3, true), page(0, false)], None),
+        ([page(3, false), page(3, false)], None),
+    ] {
+        let script = Script::new(responses.map(MetaResponse::Peers), End::Finish);
+        let (pages, failure) = pages_of(script, 3).await;
+        assert_eq!((pages[0].items().count(), failure), (3, expected));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_names_another_twice_has_failed_and_what_it_said_before_stays() {
+    let honest = network(2, &[(0, 1), (0, 1)]).await;
+    let report = crawl(&honest, Limits::default()).await;
+    let status = |server: &Server| {
+        let peer = report.peers.iter().find(|peer| peer.node_id == server.id());
+        peer.map(|peer| peer.status.clone()).unwrap()
+    };
+    let PeerStatus::Failed { kind, message } = status(&honest[0]) else {
+        panic!("it repeated itself");
+    };
+    assert_eq!(kind, FailKind::Protocol);
+    assert!(message.contains("twice"), "{message}");
+    assert_eq!(status(&honest[1]), PeerStatus::Answered);
+    close_all(honest).await;
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ impl Crawl {
             seed.and_then(|seed| seed.get(key)).map_or("-".to_owned(), Value::to_string)
         };
         format!(
-            "{:.1} s, {} MiB, {} known, stopped by {}; the liar: {}, error {}, rejected {}",
+            "{:.1} s, {} MiB, {} known, stopped by {}; the liar: {}, error {}, rejected {}, told {}",
             self.took.as_secs_f64(),
             self.peak_mib,
             text("/summary/known"),
@@ -97,6 +97,7 @@ impl Crawl {
             of_seed("status"),
             of_seed("error"),
             of_seed("rejected"),
+            of_seed("told"),
         )
     }
 }

@@ -70,7 +70,7 @@ pub(super) const ALL: &[Scenario] = &[
         &["future-dater"],
     ),
     Scenario {
-        crawl: Some(Named::Stopped),
+        crawl: Some(Named::Failed),
         ..scenario("liar", "names a million identities when asked", &["liar"])
     },
     Scenario {

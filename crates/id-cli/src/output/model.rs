@@ -140,6 +140,27 @@ pub(crate) struct Peer {
     pub(crate) agent: Option<String>,
     /// Entries of its answer that were not believed, by reason.
     pub(crate) rejected: BTreeMap<&'static str, u64>,
+    /// Whom it named, if it gave anything.
+    pub(crate) told: Option<Told>,
+}
+
+/// Whom a peer named.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Told {
+    pub(crate) peers: u64,
+    /// Those whom nobody else named; `None` while somebody may yet.
+    pub(crate) alone: Option<Alone>,
+}
+
+/// What came of peers that one peer alone named.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Alone {
+    pub(crate) known: usize,
+    pub(crate) asked: usize,
+    pub(crate) failed: usize,
+    /// Whether nearly all failed, of enough to say so: a warning names the peer.
+    #[serde(skip)]
+    pub(crate) is_barren: bool,
 }
 
 /// What came of listening in the topic.
@@ -264,6 +285,7 @@ impl Peer {
             path: peer.path().map(PathKind::as_str),
             rtt_ms: peer.route.map(|route| thousandths(route.rtt.as_secs_f64() * 1e3)),
             rejected: peer.rejected.iter().map(|(reason, n)| (reason.as_str(), *n)).collect(),
+            told: peer.told.map(Told::of),
             ..match &peer.announcement {
                 Some(announcement) => Self::announced(announcement),
                 None => Self::unknown(&peer.node_id),
@@ -314,7 +336,20 @@ impl Peer {
             rtt_ms: None,
             agent: None,
             rejected: BTreeMap::new(),
+            told: None,
         }
+    }
+}
+
+impl Told {
+    fn of(told: id_client::Told) -> Self {
+        let alone = |alone: id_client::Alone| Alone {
+            known: alone.known,
+            asked: alone.asked,
+            failed: alone.failed,
+            is_barren: alone.is_barren(),
+        };
+        Self { peers: told.n_peers, alone: told.alone.map(alone) }
     }
 }
 

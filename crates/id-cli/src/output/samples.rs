@@ -7,8 +7,8 @@ use std::{
 };
 
 use id_client::{
-    CrawlReport, CrawledPeer, Depth, FailKind, Limits, PathKind, PeerStatus, RejectReason, Route,
-    StopReason,
+    Alone, CrawlReport, CrawledPeer, Depth, FailKind, Limits, PathKind, PeerStatus, RejectReason,
+    Route, StopReason, Told,
     id_proto::{
         Network, PeerAnnouncement, SignedAnnouncement,
         iroh_base::{SecretKey, TransportAddr},
@@ -72,6 +72,7 @@ pub(crate) fn failed_seed() -> Document {
 /// A crawl that stopped early: one peer of each status, all that may be unknown unknown.
 pub(crate) fn partial() -> Document {
     let forger = CrawledPeer {
+        told: Some(Told { n_peers: 18, alone: Some(Alone { known: 17, asked: 16, failed: 16 }) }),
         rejected: BTreeMap::from([(RejectReason::BadSignature, 3), (RejectReason::Expired, 1)]),
         ..answered(2, Some("birch"), 1, &[1])
     };
@@ -143,6 +144,7 @@ fn answered(seed: u8, name: Option<&str>, depth: u32, via: &[u8]) -> CrawledPeer
         via: via.iter().map(|seed| key(*seed).public()).collect(),
         route: Some(Route { path: PathKind::Direct, rtt: Duration::from_nanos(1_900_499) }),
         rejected: BTreeMap::new(),
+        told: None,
     }
 }
 

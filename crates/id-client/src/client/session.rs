@@ -93,8 +93,10 @@ impl Session {
 
     /// Asks for at most `max_entries` of the peer's table: pages, with nothing in them checked.
     ///
-    /// More entries than asked for are cut off. The stream ends after the last page or the first
-    /// error; an answer that stops short of its last page ends in [`FailKind::Lost`].
+    /// The stream ends after the last page or the first error; the pages before an error are as good
+    /// as any. An answer that goes on behind the entries that were asked for ends in
+    /// [`FailKind::TooLarge`], without those that are too many; one that stops short of its last page
+    /// in [`FailKind::Lost`].
     pub fn list_peers(
         &self,
         max_entries: u32,
@@ -103,7 +105,7 @@ impl Session {
         let ask = async move {
             let request = MetaRequest::ListPeers(ListPeersRequest { proof, max_entries });
             let answer = session.within(session.ask(request)).await?;
-            let pages = Pages { session, answer, n_left: max_entries as usize };
+            let pages = Pages { session, answer, rest: Rest::Wanted(max_entries as usize) };
             Ok(stream::try_unfold(pages, Pages::next))
         };
         ask.try_flatten_stream()
@@ -197,36 +199,54 @@ impl Answer {
     }
 }
 
-/// The pages of a listing, and how many entries more are wanted.
+/// The pages of a listing, and what is still to come.
 #[derive(Debug)]
 struct Pages {
     session: Session,
     answer: Answer,
-    n_left: usize,
+    rest: Rest,
+}
+
+/// What of an answer is still to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Pages, with so many entries at most.
+    Wanted(usize),
+    /// Nothing: the last page was read.
+    Nothing,
+    /// More than was asked for. What was asked for has been handed out.
+    TooMuch,
 }
 
 impl Pages {
     async fn next(mut self) -> Result<Option<(PeersPage, Self)>, AskError> {
-        if self.n_left == 0 {
-            return Ok(None);
-        }
+        let n_left = match self.rest {
+            Rest::Nothing => return Ok(None),
+            Rest::TooMuch => return Err(too_many_entries()),
+            Rest::Wanted(n) => n,
+        };
         let page = match self.session.within(self.answer.next()).await?.ok_or_else(ended_early)? {
-            MetaResponse::Peers(page) => self.take(page)?,
+            MetaResponse::Peers(page) => page,
             _ => return Err(other_answer()),
         };
+        let (page, rest) = take(page, n_left)?;
+        self.rest = rest;
         Ok(Some((page, self)))
     }
+}
 
-    /// Takes of `page` what is still wanted. Every page but the last must hold something, so that
-    /// there are never more pages than entries were asked for, and one.
-    fn take(&mut self, page: PeersPage) -> Result<PeersPage, AskError> {
-        let n_items = page.items().count();
-        if n_items == 0 && page.more {
-            return Err(AskError::new(FailKind::Protocol, "an empty page that isn't the last"));
+/// Takes of `page` what was asked for, and says what is to follow. Every page but the last must hold
+/// something, so that there are never more pages than entries were asked for, and one.
+fn take(page: PeersPage, n_left: usize) -> Result<(PeersPage, Rest), AskError> {
+    match page.items().count() {
+        0 if page.more => {
+            Err(AskError::new(FailKind::Protocol, "an empty page that isn't the last"))
         }
-        let page = if n_items > self.n_left { cut(&page, self.n_left) } else { page };
-        self.n_left = if page.more { self.n_left - n_items } else { 0 };
-        Ok(page)
+        0 => Ok((page, Rest::Nothing)),
+        _ if n_left == 0 => Err(too_many_entries()),
+        n if n > n_left => Ok((cut(&page, n_left), Rest::TooMuch)),
+        n if page.more => Ok((page, Rest::Wanted(n_left - n))),
+        _ => Ok((page, Rest::Nothing)),
     }
 }
 
@@ -238,6 +258,10 @@ fn cut(page: &PeersPage, n: usize) -> PeersPage {
         debug_assert!(fits, "a part of a page is no longer than the page");
     }
     kept
+}
+
+fn too_many_entries() -> AskError {
+    AskError::new(FailKind::TooLarge, "the peer named more than it was asked for")
 }
 
 fn check_whoami(response: WhoamiResponse, remote: PublicKey) -> Result<Whoami, AskError> {

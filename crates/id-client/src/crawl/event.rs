@@ -40,6 +40,11 @@ pub enum CrawlEvent {
         /// Why.
         error: AskError,
     },
+    /// A peer that was found, and not asked, gave its place to another: it isn't known any more.
+    Displaced {
+        /// Who.
+        peer: PublicKey,
+    },
     /// The crawl ends early; what was found stays.
     LimitHit(StopReason),
 }

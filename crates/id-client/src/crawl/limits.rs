@@ -11,8 +11,10 @@ pub struct Limits {
     pub max_depth: Depth,
     /// How many peers may become known, seeds included; also inside one answer. Default: 1000.
     ///
-    /// The crawl ends as soon as it meets one more, without asking the others that it knows: they
-    /// could name nobody new. With more seeds than this nobody is asked at all.
+    /// A crawl that meets one more asks on whom it knows, and says so in the end. A newcomer then
+    /// takes the place of one that wasn't asked yet, if that one was named by a peer that brought more:
+    /// so no seed can fill the crawl and keep out whom another one names. With more seeds than this
+    /// nobody is asked at all.
     pub max_peers: NonZeroUsize,
     /// How many peers are asked at the same time. Default: 64.
     ///

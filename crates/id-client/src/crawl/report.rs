@@ -82,6 +82,48 @@ pub struct CrawledPeer {
     pub route: Option<Route>,
     /// Entries of its answer that were not believed, by reason.
     pub rejected: BTreeMap<RejectReason, u64>,
+    /// What it told; `None` if it gave nothing.
+    pub told: Option<Told>,
+}
+
+/// Whom a peer named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// How many others its answer named, and was believed. Those for whom there was no room count as
+    /// well, although their signatures weren't all checked.
+    pub n_peers: u64,
+    /// What came of those whom nobody else named. `None` while the crawl goes on: somebody may yet.
+    pub alone: Option<Alone>,
+}
+
+/// What came of the peers that one peer alone named. Seeds aren't counted: whoever crawls named them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Alone {
+    /// How many are in the report.
+    pub known: usize,
+    /// How many of them were asked, and answered or failed before the crawl ended.
+    pub asked: usize,
+    /// How many of these failed.
+    pub failed: usize,
+}
+
+/// Fewest peers of one peer's word alone that must have been asked before it is said that they failed.
+///
+/// Origin: as many dials a node makes in vain on one peer's word; a few dead ones have honest tables
+/// too.
+pub const MIN_ASKED_ALONE: usize = 16;
+/// One answer among so many says nothing for the others. Origin: a guess; a liar can name a friend.
+pub const MAX_ANSWERED_SHARE: usize = 16;
+
+impl Alone {
+    /// Whether nearly all failed: of [`MIN_ASKED_ALONE`] or more that were asked, not even one in
+    /// [`MAX_ANSWERED_SHARE`] answered.
+    ///
+    /// They were made up, or are dead, or can't be reached from here; that can't be told apart.
+    pub fn is_barren(&self) -> bool {
+        let n_answered = self.asked - self.failed;
+        self.asked >= MIN_ASKED_ALONE && n_answered * MAX_ANSWERED_SHARE < self.asked
+    }
 }
 
 impl CrawledPeer {
@@ -134,10 +176,8 @@ impl From<Result<(), AskError>> for PeerStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// [`Limits::max_peers`] peers are known, and there was another one.
-    ///
-    /// Who had given a page by then counts as answered, and who hadn't as not asked: it was us who
-    /// wanted no more.
+    /// [`Limits::max_peers`] peers are known, and there was another one. Those that are known were
+    /// asked all the same.
     MaxPeers,
     /// [`Limits::timeout`] passed. Who was being asked counts as failed: [`FailKind::Timeout`].
     Timeout,

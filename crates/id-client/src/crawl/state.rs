@@ -16,7 +16,7 @@ use std::{
 };
 
 use id_proto::{
-    DecodeError, NetworkTag, PeersPage, SignedAnnouncement,
+    DecodeError, NetworkTag, PeersPage,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 
@@ -24,9 +24,11 @@ use crate::{
     address_policy::AddressPolicy,
     crawl::{
         event::CrawlEvent,
-        frontier::{Frontier, Turn},
+        frontier::{Claim, Fate, Frontier, Number},
+        known::{Asking, Numbers, Peer, Progress},
         limits::Limits,
-        report::{CrawlReport, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, StopReason},
+        places::Places,
+        report::{CrawlReport, CrawledPeer, PeerStatus, RejectReason, StopReason},
     },
     entry::{self, Gate, UnverifiedEntry, VerifiedEntry},
     error::{AskError, FailKind},
@@ -38,6 +40,9 @@ use crate::{
 /// Origin: a node checks what it passes on, so one would be telling. A thousand cost 40 ms.
 pub const MAX_FORGED: u64 = 1000;
 
+/// The number of whoever crawls, among those whom an answer can name.
+const OWN_NUMBER: Number = 0;
+
 /// A crawl: who is known, who is asked, who comes next.
 #[derive(Debug)]
 pub struct CrawlState {
@@ -45,8 +50,14 @@ pub struct CrawlState {
     network_tag: NetworkTag,
     own_id: Option<PublicKey>,
     peers: BTreeMap<PublicKey, Peer>,
+    ids: BTreeMap<Number, PublicKey>,
+    /// The last number that was given, to somebody who may be known no more.
+    last_number: Number,
     frontier: Frontier,
+    places: Places,
     n_asking: usize,
+    /// Whether there was somebody for whom there was no room, or who took another's place.
+    is_over: bool,
     stopped_by: Option<StopReason>,
     address_policy: AddressPolicy,
     /// What became of peers that weren't dialled when their turn came.
@@ -61,29 +72,6 @@ pub struct Ask {
     pub peer: EndpointAddr,
     /// Hops from the seeds.
     pub depth: u32,
-}
-
-/// What is known of a peer.
-#[derive(Debug, Clone)]
-struct Peer {
-    announcement: Option<SignedAnnouncement>,
-    seed_addrs: BTreeSet<TransportAddr>,
-    age: Option<Duration>,
-    depth: u32,
-    via: Vec<PublicKey>,
-    route: Option<Route>,
-    rejected: BTreeMap<RejectReason, u64>,
-    progress: Progress,
-}
-
-#[derive(Debug, Clone)]
-enum Progress {
-    /// Known. Waits for its turn, if its depth is to be asked.
-    Known(Option<Turn>),
-    /// Being asked: pages and believed entries so far.
-    Asking { n_pages: u64, n_entries: usize },
-    /// Answered or failed.
-    Ended(PeerStatus),
 }
 
 impl CrawlState {
@@ -102,8 +90,12 @@ impl CrawlState {
             network_tag,
             own_id,
             peers: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            last_number: OWN_NUMBER,
             frontier: Frontier::default(),
+            places: Places::default(),
             n_asking: 0,
+            is_over: false,
             stopped_by: None,
             address_policy: AddressPolicy::anything(),
             undialled: Vec::new(),
@@ -128,12 +120,15 @@ impl CrawlState {
             if self.stopped_by.is_some() || self.n_asking == self.limits.concurrency.get() {
                 return None;
             }
-            let (id, depth) = self.frontier.pop()?;
+            let turn = self.frontier.pop()?;
+            let id = self.ids[&turn.peer];
             let peer = self.peers.get_mut(&id).expect("who waits is known");
-            peer.progress = Progress::Asking { n_pages: 0, n_entries: 0 };
+            let asking = Asking { turn, n_entries: 0, named: Numbers::default() };
+            peer.progress = Progress::Asking(Box::new(asking));
+            self.places.keep(turn.peer);
             self.n_asking += 1;
             match peer.endpoint_addr(id, &self.address_policy) {
-                Some(peer) => return Some(Ask { peer, depth }),
+                Some(peer) => return Some(Ask { peer, depth: turn.depth }),
                 None => self.forbid(id),
             }
         }
@@ -152,7 +147,8 @@ impl CrawlState {
     }
 
     /// `from` gave a page of its table. Whether it is to be read on is then told by
-    /// [`CrawlState::is_asking`]: not if the crawl is full, nor if the page is a forger's.
+    /// [`CrawlState::is_asking`]: not if the page breaks the protocol. The entries before the one that
+    /// does stay: each is its author's word, whoever passes it on.
     pub fn on_page(
         &mut self,
         from: PublicKey,
@@ -161,8 +157,8 @@ impl CrawlState {
     ) -> Vec<CrawlEvent> {
         let gate = Gate { network_tag: self.network_tag, now_unix_secs };
         let mut events = Vec::new();
-        if let Some(n_pages) = self.n_pages_of(&from) {
-            *n_pages += 1;
+        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_asking()) {
+            peer.n_told.get_or_insert_default();
         }
         for item in page.items() {
             if !self.is_asking(&from) {
@@ -174,18 +170,14 @@ impl CrawlState {
     }
 
     /// `from` has answered to the end, or failed. What it told before stays.
-    pub fn on_done(
-        &mut self,
-        from: PublicKey,
-        outcome: Result<(), AskError>,
-    ) -> Option<CrawlEvent> {
-        let n_entries = self.n_entries_of(&from)?;
-        let n_entries = *n_entries;
-        self.end(from, PeerStatus::from(outcome.clone()));
-        Some(match outcome {
-            Ok(()) => CrawlEvent::Answered { peer: from, n_entries },
-            Err(error) => CrawlEvent::Failed { peer: from, error },
-        })
+    pub fn on_done(&mut self, from: PublicKey, outcome: Result<(), AskError>) -> Vec<CrawlEvent> {
+        let ended = self.end(from, outcome, Cut::No);
+        let is_full = self.frontier.is_empty() && self.is_over && self.stopped_by.is_none();
+        let limit = (ended.is_some() && is_full).then(|| {
+            self.stopped_by = Some(StopReason::MaxPeers);
+            CrawlEvent::LimitHit(StopReason::MaxPeers)
+        });
+        ended.into_iter().chain(limit).collect()
     }
 
     /// Ends the crawl early, with what it has. A crawl that is done isn't changed.
@@ -198,8 +190,12 @@ impl CrawlState {
         self.stopped_by = Some(reason);
         let asking = self.peers.iter().filter(|(_, peer)| peer.is_asking());
         let asking: Vec<_> = asking.map(|(id, _)| *id).collect();
-        let ends = asking.into_iter().filter_map(|id| self.hang_up(id, reason));
-        let mut events: Vec<_> = ends.collect();
+        let why = match reason {
+            StopReason::Interrupted => "the crawl was interrupted",
+            _ => "the crawl's time was up",
+        };
+        let hang_up = |id| self.end(id, Err(AskError::new(FailKind::Timeout, why)), Cut::Short);
+        let mut events: Vec<_> = asking.into_iter().filter_map(hang_up).collect();
         events.push(CrawlEvent::LimitHit(reason));
         events
     }
@@ -216,7 +212,7 @@ impl CrawlState {
 
     /// What is known of `peer` by now, as a report made now would say it.
     pub fn peer(&self, peer: &PublicKey) -> Option<CrawledPeer> {
-        self.peers.get(peer).map(|known| known.clone().into_report(*peer))
+        self.peers.get(peer).map(|known| known.clone().into_report(*peer, None))
     }
 
     /// Why the crawl was stopped, if it was.
@@ -227,7 +223,10 @@ impl CrawlState {
     /// Makes the report. A crawl that isn't done is [`StopReason::Interrupted`].
     pub fn finish(mut self, duration: Duration) -> CrawlReport {
         self.stop(StopReason::Interrupted);
-        let peers = self.peers.into_iter().map(|(id, peer)| peer.into_report(id));
+        let mut alone = BTreeMap::new();
+        self.peers.values().for_each(|peer| peer.count_alone(&mut alone));
+        let mut alone_of = |id| Some(alone.remove(&id).unwrap_or_default());
+        let peers = self.peers.into_iter().map(|(id, peer)| peer.into_report(id, alone_of(id)));
         CrawlReport {
             peers: peers.collect(),
             stopped_by: self.stopped_by,
@@ -245,8 +244,8 @@ impl CrawlState {
         } else if self.is_full() {
             self.stopped_by = Some(StopReason::MaxPeers);
         } else {
-            self.peers.insert(seed.id, Peer::new(seed.addrs, 0));
-            self.queue(seed.id);
+            self.insert(seed.id, seed.addrs, 0);
+            self.queue(seed.id, None, Claim::Vouched);
         }
     }
 
@@ -263,9 +262,6 @@ impl CrawlState {
         item: Result<&[u8], DecodeError>,
     ) -> Vec<CrawlEvent> {
         let believed = gate.admit(item).and_then(|entry| self.believe(from, entry));
-        if let (Ok(_), Some(n_entries)) = (&believed, self.n_entries_of(&from)) {
-            *n_entries += 1;
-        }
         believed.unwrap_or_else(|reason| self.reject(from, reason))
     }
 
@@ -276,32 +272,99 @@ impl CrawlState {
         entry: UnverifiedEntry,
     ) -> Result<Vec<CrawlEvent>, RejectReason> {
         let id = entry.announcement.claimed().node_id;
-        let known = self.peers.get(&id);
         if self.own_id == Some(id) {
-            return Ok(Vec::new());
+            return Ok(self.count(from, id, OWN_NUMBER).err().unwrap_or_default());
         }
-        if known.is_some_and(|peer| peer.needs_no_proof_of(&entry)) {
-            self.name(id, from, entry.age);
-            return Ok(Vec::new());
+        let Some(known) = self.peers.get(&id) else {
+            return self.meet(from, entry);
+        };
+        let number = known.number;
+        let news = (!known.needs_no_proof_of(&entry)).then(|| entry::verify(entry.clone()));
+        let news = news.transpose()?;
+        if let Err(broken) = self.count(from, id, number) {
+            return Ok(broken);
         }
-        let is_known = known.is_some();
-        let entry = entry::verify(entry)?;
-        if !is_known && self.is_full() {
-            return Ok(self.stop(StopReason::MaxPeers));
-        }
-        Ok(self.learn(id, from, entry).into_iter().collect())
+        self.name(id, from, &entry);
+        Ok(news.and_then(|entry| self.learn(id, from, entry)).into_iter().collect())
     }
 
-    /// Records a verified entry: of a new peer, or a newer one of a known peer.
+    /// Takes an entry of somebody new in, if there is room or it is made.
+    ///
+    /// When the crawl is full, and it is known that there is another one, those who don't come in in
+    /// any case are counted with their signatures unchecked: else a liar would make us check for ever.
+    fn meet(
+        &mut self,
+        from: PublicKey,
+        entry: UnverifiedEntry,
+    ) -> Result<Vec<CrawlEvent>, RejectReason> {
+        let (id, claim) = (entry.announcement.claimed().node_id, claim_of(&entry));
+        let is_full = self.is_full();
+        let introducer = self.peers[&from].number;
+        let victim = is_full.then(|| self.places.victim(introducer, claim)).flatten();
+        let has_place = !is_full || victim.is_some();
+        if !has_place && self.is_over {
+            self.count_left_out(from);
+            return Ok(Vec::new());
+        }
+        let verified = entry::verify(entry.clone())?;
+        self.is_over |= is_full;
+        if !has_place {
+            self.count_left_out(from);
+            return Ok(Vec::new());
+        }
+        let gone = victim.map(|victim| self.displace(victim));
+        let depth = self.peers[&from].depth + 1;
+        let number = self.insert(id, BTreeSet::new(), depth);
+        self.queue(id, Some(introducer), claim);
+        if let Err(broken) = self.count(from, id, number) {
+            unreachable!("nobody was told of number {number} before: {broken:?}");
+        }
+        self.name(id, from, &entry);
+        Ok(gone.into_iter().chain(self.learn(id, from, verified)).collect())
+    }
+
+    /// Notes that `from` named `id`, which it may do once. `Err` is how its answer ends if it doesn't.
+    fn count(
+        &mut self,
+        from: PublicKey,
+        id: PublicKey,
+        number: Number,
+    ) -> Result<(), Vec<CrawlEvent>> {
+        let peer = self.peers.get_mut(&from).expect("who answers is known");
+        let Progress::Asking(asking) = &mut peer.progress else { return Ok(()) };
+        if !asking.named.insert(number) {
+            let why = format_args!("it named {} twice", id.fmt_short());
+            return Err(self.on_done(from, Err(AskError::new(FailKind::Protocol, why))));
+        }
+        asking.n_entries += 1;
+        *peer.n_told.get_or_insert_default() += u64::from(id != from);
+        Ok(())
+    }
+
+    fn count_left_out(&mut self, from: PublicKey) {
+        let peer = self.peers.get_mut(&from).expect("who answers is known");
+        *peer.n_told.get_or_insert_default() += 1;
+    }
+
+    /// Forgets somebody who waits, for the sake of another.
+    fn displace(&mut self, number: Number) -> CrawlEvent {
+        let id = self.ids.remove(&number).expect("who holds a place is known");
+        let peer = self.peers.remove(&id).expect("who has a number is known");
+        if let Progress::Known(Some(turn)) = peer.progress {
+            self.frontier.remove(turn);
+        }
+        self.places.remove(number);
+        CrawlEvent::Displaced { peer: id }
+    }
+
+    /// Records a verified entry of a known peer.
     fn learn(
         &mut self,
         id: PublicKey,
         from: PublicKey,
         entry: VerifiedEntry,
     ) -> Option<CrawlEvent> {
-        let depth = self.peers[&from].depth + 1;
-        let is_new = !self.peers.contains_key(&id);
-        let peer = self.peers.entry(id).or_insert_with(|| Peer::new(BTreeSet::new(), depth));
+        let peer = self.peers.get_mut(&id).expect("who is named is known");
         let was_shown = peer.announcement.is_some();
         peer.take_newer(&entry.announcement);
         let depth = peer.depth;
@@ -310,24 +373,21 @@ impl CrawlState {
             let place = entry.announcement.endpoint_addr();
             self.address_policy = self.address_policy.clone().open(&place);
         }
-        if is_new {
-            self.queue(id);
-        }
-        self.name(id, from, entry.age);
         (!was_shown).then_some(CrawlEvent::Found { entry, via: from, depth })
     }
 
     /// Records that `from` named `id`, which may bring it nearer.
-    fn name(&mut self, id: PublicKey, from: PublicKey, age: Duration) {
-        let depth = self.peers[&from].depth + 1;
+    fn name(&mut self, id: PublicKey, from: PublicKey, entry: &UnverifiedEntry) {
+        let Peer { depth, number: introducer, .. } = self.peers[&from];
+        let depth = depth + 1;
         let peer = self.peers.get_mut(&id).expect("who is named is known");
-        peer.named_by(id, from, age);
+        peer.named_by(id, from, entry.age);
         if let Progress::Known(turn) = peer.progress
             && depth < peer.depth
         {
             peer.depth = depth;
             turn.into_iter().for_each(|turn| self.frontier.remove(turn));
-            self.queue(id);
+            self.queue(id, Some(introducer), claim_of(entry));
         }
     }
 
@@ -339,134 +399,60 @@ impl CrawlState {
             return Vec::new();
         }
         let error = AskError::new(FailKind::Protocol, "too many forged entries");
-        self.on_done(from, Err(error)).into_iter().collect()
+        self.on_done(from, Err(error))
     }
 
-    fn queue(&mut self, id: PublicKey) {
+    fn queue(&mut self, id: PublicKey, introducer: Option<Number>, claim: Claim) {
         let peer = self.peers.get_mut(&id).expect("who is queued is known");
         let is_asked = self.limits.max_depth.includes(peer.depth);
-        peer.progress = Progress::Known(is_asked.then(|| self.frontier.push(id, peer.depth)));
+        let turn = is_asked.then(|| self.frontier.push(peer.number, peer.depth, introducer, claim));
+        peer.progress = Progress::Known(turn);
+        let number = peer.number;
+        if let Some(introducer) = introducer {
+            self.places.add(number, introducer, claim);
+        }
     }
 
-    /// Ends a question because the crawl ends.
-    fn hang_up(&mut self, id: PublicKey, reason: StopReason) -> Option<CrawlEvent> {
-        let has_told = self.n_pages_of(&id).is_some_and(|n_pages| *n_pages > 0);
-        let outcome = match reason {
-            StopReason::MaxPeers if !has_told => {
-                self.take_back(id);
-                return None;
-            }
-            StopReason::MaxPeers => Ok(()),
-            StopReason::Timeout => Err("the crawl's time was up"),
-            StopReason::Interrupted => Err("the crawl was interrupted"),
-        };
-        self.on_done(id, outcome.map_err(|message| AskError::new(FailKind::Timeout, message)))
-    }
-
-    /// Makes as if `id` had never been asked.
-    fn take_back(&mut self, id: PublicKey) {
-        let peer = self.peers.get_mut(&id).expect("who was asked is known");
-        peer.route = None;
-        peer.progress = Progress::Known(None);
-        self.frontier.finished(peer.depth);
+    /// Ends a question. `None` if `id` isn't being asked.
+    fn end(
+        &mut self,
+        id: PublicKey,
+        outcome: Result<(), AskError>,
+        cut: Cut,
+    ) -> Option<CrawlEvent> {
+        let peer = self.peers.get_mut(&id)?;
+        let Progress::Asking(asking) = &peer.progress else { return None };
+        let (turn, n_entries) = (asking.turn, asking.n_entries);
+        let status = PeerStatus::from(outcome.clone());
+        peer.progress = Progress::Ended { status, is_cut_short: cut == Cut::Short };
+        let fate = if outcome.is_ok() { Fate::Answered } else { Fate::Failed };
+        self.frontier.finished(turn, fate);
         self.n_asking -= 1;
+        Some(match outcome {
+            Ok(()) => CrawlEvent::Answered { peer: id, n_entries },
+            Err(error) => CrawlEvent::Failed { peer: id, error },
+        })
     }
 
-    fn end(&mut self, id: PublicKey, status: PeerStatus) {
-        let peer = self.peers.get_mut(&id).expect("who was asked is known");
-        peer.progress = Progress::Ended(status);
-        self.frontier.finished(peer.depth);
-        self.n_asking -= 1;
+    fn insert(&mut self, id: PublicKey, seed_addrs: BTreeSet<TransportAddr>, depth: u32) -> Number {
+        self.last_number += 1;
+        self.ids.insert(self.last_number, id);
+        self.peers.insert(id, Peer::new(self.last_number, seed_addrs, depth));
+        self.last_number
     }
 
     fn is_full(&self) -> bool {
         self.peers.len() >= self.limits.max_peers.get()
     }
-
-    fn n_pages_of(&mut self, id: &PublicKey) -> Option<&mut u64> {
-        match &mut self.peers.get_mut(id)?.progress {
-            Progress::Asking { n_pages, .. } => Some(n_pages),
-            _ => None,
-        }
-    }
-
-    fn n_entries_of(&mut self, id: &PublicKey) -> Option<&mut usize> {
-        match &mut self.peers.get_mut(id)?.progress {
-            Progress::Asking { n_entries, .. } => Some(n_entries),
-            _ => None,
-        }
-    }
 }
 
-impl Peer {
-    fn new(seed_addrs: BTreeSet<TransportAddr>, depth: u32) -> Self {
-        Self {
-            announcement: None,
-            seed_addrs,
-            age: None,
-            depth,
-            via: Vec::new(),
-            route: None,
-            rejected: BTreeMap::new(),
-            progress: Progress::Known(None),
-        }
-    }
+/// Whether a question ends because the crawl does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Short,
+    No,
+}
 
-    fn is_asking(&self) -> bool {
-        matches!(self.progress, Progress::Asking { .. })
-    }
-
-    /// Where to dial it. May be nowhere, if the transport can look it up; but `None` if it announces
-    /// addresses, and none of them may be dialled.
-    fn endpoint_addr(&self, id: PublicKey, policy: &AddressPolicy) -> Option<EndpointAddr> {
-        let announced = self.announcement.iter().flat_map(|announcement| &announcement.addrs);
-        let n_announced = announced.clone().count();
-        let allowed = announced.filter(|addr| policy.allows(addr));
-        let addr = EndpointAddr::from_parts(id, allowed.chain(&self.seed_addrs).cloned());
-        (n_announced == 0 || !addr.is_empty()).then_some(addr)
-    }
-
-    /// Whether `entry` says what is held already, or something older: then it changes nothing, and
-    /// its signature needn't be checked.
-    fn needs_no_proof_of(&self, entry: &UnverifiedEntry) -> bool {
-        let shown = &entry.announcement;
-        let held = self.announcement.as_ref();
-        held.is_some_and(|held| shown.claimed().seq < held.seq || shown.bytes() == held.bytes())
-    }
-
-    fn take_newer(&mut self, announcement: &SignedAnnouncement) {
-        let held = self.announcement.as_ref();
-        if held.is_none_or(|held| held.seq < announcement.seq) {
-            self.announcement = Some(announcement.clone());
-        }
-    }
-
-    fn named_by(&mut self, id: PublicKey, from: PublicKey, age: Duration) {
-        self.age = Some(self.age.map_or(age, |known| known.min(age)));
-        if from != id && self.via.len() < MAX_VIA && !self.via.contains(&from) {
-            self.via.push(from);
-        }
-    }
-
-    fn n_forged(&self) -> u64 {
-        let forged = [RejectReason::Malformed, RejectReason::BadSignature];
-        forged.iter().filter_map(|reason| self.rejected.get(reason)).sum()
-    }
-
-    fn into_report(self, node_id: PublicKey) -> CrawledPeer {
-        let status = match self.progress {
-            Progress::Ended(status) => status,
-            _ => PeerStatus::NotAsked,
-        };
-        CrawledPeer {
-            node_id,
-            announcement: self.announcement,
-            age: self.age,
-            status,
-            depth: self.depth,
-            via: self.via,
-            route: self.route,
-            rejected: self.rejected,
-        }
-    }
+fn claim_of(entry: &UnverifiedEntry) -> Claim {
+    if entry.verified_age.is_some() { Claim::Vouched } else { Claim::Heard }
 }

@@ -8,7 +8,7 @@ use crate::{
     exit::Exit,
     output::{
         Format,
-        model::{Document, LimitsInfo, SourceKind, Status, Summary},
+        model::{Alone, Document, LimitsInfo, Peer, SourceKind, Status, Summary},
         short_duration, short_id,
     },
     settings::PeersSettings,
@@ -25,7 +25,8 @@ pub(super) fn pronounce(outcome: &Outcome, settings: &PeersSettings) -> Exit {
     // Who reached nobody needn't be told that it took all the time there was.
     let stopped = outcome.stopped_by.filter(|_| exit != Exit::NoSource);
     let stopped = stopped.map(|reason| early_end(reason, &document.crawl.limits));
-    let warnings = stopped.into_iter().chain(disbelieved(&document.summary));
+    let warnings =
+        stopped.into_iter().chain(disbelieved(&document.summary)).chain(barren(document));
     warnings.for_each(|warning| talk::warning(&warning));
     match exit {
         Exit::NoSource => complain(document),
@@ -83,6 +84,28 @@ fn disbelieved(summary: &Summary) -> Option<String> {
     (!faults.is_empty()).then(|| format!("not believed, and not listed: {}", faults.join(", ")))
 }
 
+/// Most peers that are warned of by name. Origin: what one reads.
+const MAX_NAMED: usize = 5;
+
+/// Peers that named others of whom nearly all failed, and whom nobody else named, the most first.
+///
+/// It says what was seen, and no more: an honest node whose network died looks the same.
+fn barren(document: &Document) -> Vec<String> {
+    let alone = |peer: &Peer| Some((short_id(&peer.node_id).to_owned(), peer.told?.alone?));
+    let mut barren: Vec<_> =
+        document.peers.iter().filter_map(alone).filter(|(_, alone)| alone.is_barren).collect();
+    barren.sort_by_key(|(_, alone)| std::cmp::Reverse(alone.failed));
+    let said = |(id, Alone { known, asked, failed, .. }): &(String, Alone)| {
+        format!(
+            "{id} named {known} peers that nobody else named; {failed} of the {asked} that were \
+             asked failed"
+        )
+    };
+    let rest = barren.len().saturating_sub(MAX_NAMED);
+    let rest = (rest > 0).then(|| format!("so did {rest} more: see `told` in the JSON output"));
+    barren.iter().take(MAX_NAMED).map(said).chain(rest).collect()
+}
+
 fn complain(document: &Document) {
     match document.peers.iter().find(|peer| peer.status == Status::Failed) {
         Some(peer) => {
@@ -138,6 +161,25 @@ mod tests {
         let warning = disbelieved(&samples::partial().summary);
         assert_eq!(warning.unwrap(), "not believed, and not listed: 3 bad_signature");
         assert_eq!(disbelieved(&samples::complete().summary), None);
+    }
+
+    #[test]
+    fn who_alone_named_many_that_failed_is_named() {
+        let said = barren(&samples::partial());
+        let expected = "8139770ea8 named 17 peers that nobody else named; 16 of the 16 that were \
+                        asked failed";
+        assert_eq!(said, [expected]);
+        assert!(barren(&samples::complete()).is_empty());
+    }
+
+    #[test]
+    fn of_many_who_named_such_only_the_first_are_named() {
+        let mut document = samples::partial();
+        let barren_peer = document.peers[0].clone();
+        document.peers.extend(std::iter::repeat_n(barren_peer, 9));
+        let said = barren(&document);
+        assert_eq!(said.len(), MAX_NAMED + 1);
+        assert_eq!(said[MAX_NAMED], "so did 5 more: see `told` in the JSON output");
     }
 
     #[test]

@@ -51,13 +51,13 @@ async fn a_forged_peer_is_not_another_one() {
 }
 
 #[tokio::test]
-async fn at_the_cap_who_had_answered_counts_as_answered_and_the_rest_as_not_asked() {
-    let network = MemoryNetwork::star(50).with(1, Behaviour::Mute);
+async fn at_the_cap_those_who_are_known_are_asked_all_the_same() {
+    let network = MemoryNetwork::star(50).with(1, Behaviour::Refuses);
     let report = crawler(&network, &[1, 2, 0], max_peers(10)).start().run().await;
     assert_adds_up(&report);
-    assert_eq!(peer(&network, &report, 0).status, PeerStatus::Answered);
-    assert_eq!(peer(&network, &report, 1).status, PeerStatus::NotAsked);
-    assert_eq!(report.summary().failed, 0);
+    assert_eq!(report.stopped_by, Some(StopReason::MaxPeers));
+    let summary = report.summary();
+    assert_eq!((summary.answered, summary.failed, summary.not_asked), (9, 1, 0));
 }
 
 #[tokio::test]
@@ -134,6 +134,14 @@ async fn a_flood_of_pages_does_not_outlast_the_crawls_timeout() {
     assert!((300..600).contains(&took.as_millis()), "{took:?}");
     assert_eq!(report.stopped_by, Some(StopReason::Timeout));
     assert_eq!(report.summary().known, 100);
+}
+
+#[tokio::test]
+async fn whoever_repeats_itself_is_hung_up_on() {
+    let network = MemoryNetwork::star(3).with(1, Behaviour::RepeatsItself);
+    let report = crawl(&network, unlimited()).await;
+    assert_eq!(failed_by(peer(&network, &report, 1)), Some(FailKind::Protocol));
+    assert_eq!(report.summary().answered, 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,168 @@
+//! What a crawl knows of one peer.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use id_proto::{
+    SignedAnnouncement,
+    iroh_base::{EndpointAddr, PublicKey, TransportAddr},
+};
+
+use crate::{
+    address_policy::AddressPolicy,
+    crawl::{
+        frontier::{Number, Turn},
+        report::{Alone, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, Told},
+    },
+    entry::UnverifiedEntry,
+    transport::Route,
+};
+
+/// What is known of a peer.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    pub(super) number: Number,
+    pub(super) announcement: Option<SignedAnnouncement>,
+    pub(super) seed_addrs: BTreeSet<TransportAddr>,
+    pub(super) age: Option<Duration>,
+    pub(super) depth: u32,
+    pub(super) via: Vec<PublicKey>,
+    pub(super) route: Option<Route>,
+    pub(super) rejected: BTreeMap<RejectReason, u64>,
+    /// How many others it named, once it gave a page.
+    pub(super) n_told: Option<u64>,
+    pub(super) progress: Progress,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    /// Known. Waits for its turn, if its depth is to be asked.
+    Known(Option<Turn>),
+    /// Being asked.
+    Asking(Box<Asking>),
+    /// Answered or failed.
+    Ended { status: PeerStatus, is_cut_short: bool },
+}
+
+/// An answer so far.
+#[derive(Debug, Clone)]
+pub(super) struct Asking {
+    pub(super) turn: Turn,
+    /// How many entries were believed.
+    pub(super) n_entries: usize,
+    /// Whom they are about.
+    pub(super) named: Numbers,
+}
+
+/// A set of numbers of peers: a bit for each peer of the crawl, because every answer may name them
+/// all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers(Vec<u64>);
+
+impl Numbers {
+    /// Adds `number`; `false` if it was in already.
+    pub(super) fn insert(&mut self, number: Number) -> bool {
+        let (word, bit) = ((number / u64::BITS) as usize, 1 << (number % u64::BITS));
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        let is_new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        is_new
+    }
+}
+
+impl Peer {
+    pub(super) fn new(number: Number, seed_addrs: BTreeSet<TransportAddr>, depth: u32) -> Self {
+        Self {
+            number,
+            announcement: None,
+            seed_addrs,
+            age: None,
+            depth,
+            via: Vec::new(),
+            route: None,
+            rejected: BTreeMap::new(),
+            n_told: None,
+            progress: Progress::Known(None),
+        }
+    }
+
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.progress, Progress::Asking(_))
+    }
+
+    /// Where to dial it. May be nowhere, if the transport can look it up; but `None` if it announces
+    /// addresses, and none of them may be dialled.
+    pub(super) fn endpoint_addr(
+        &self,
+        id: PublicKey,
+        policy: &AddressPolicy,
+    ) -> Option<EndpointAddr> {
+        let announced = self.announcement.iter().flat_map(|announcement| &announcement.addrs);
+        let n_announced = announced.clone().count();
+        let allowed = announced.filter(|addr| policy.allows(addr));
+        let addr = EndpointAddr::from_parts(id, allowed.chain(&self.seed_addrs).cloned());
+        (n_announced == 0 || !addr.is_empty()).then_some(addr)
+    }
+
+    /// Whether `entry` says what is held already, or something older: then it changes nothing, and
+    /// its signature needn't be checked.
+    pub(super) fn needs_no_proof_of(&self, entry: &UnverifiedEntry) -> bool {
+        let shown = &entry.announcement;
+        let held = self.announcement.as_ref();
+        held.is_some_and(|held| shown.claimed().seq < held.seq || shown.bytes() == held.bytes())
+    }
+
+    pub(super) fn take_newer(&mut self, announcement: &SignedAnnouncement) {
+        let held = self.announcement.as_ref();
+        if held.is_none_or(|held| held.seq < announcement.seq) {
+            self.announcement = Some(announcement.clone());
+        }
+    }
+
+    pub(super) fn named_by(&mut self, id: PublicKey, from: PublicKey, age: Duration) {
+        self.age = Some(self.age.map_or(age, |known| known.min(age)));
+        if from != id && self.via.len() < MAX_VIA && !self.via.contains(&from) {
+            self.via.push(from);
+        }
+    }
+
+    pub(super) fn n_forged(&self) -> u64 {
+        let forged = [RejectReason::Malformed, RejectReason::BadSignature];
+        forged.iter().filter_map(|reason| self.rejected.get(reason)).sum()
+    }
+
+    /// Counts it among those whom one peer alone named, if it is one of them.
+    pub(super) fn count_alone(&self, by_introducer: &mut BTreeMap<PublicKey, Alone>) {
+        if let (1.., [introducer]) = (self.depth, &self.via[..]) {
+            let alone = by_introducer.entry(*introducer).or_default();
+            alone.known += 1;
+            if let Progress::Ended { status, is_cut_short: false } = &self.progress {
+                alone.asked += 1;
+                alone.failed += usize::from(*status != PeerStatus::Answered);
+            }
+        }
+    }
+
+    /// The peer as a report says it; of those whom it `alone` named what is known by then.
+    pub(super) fn into_report(self, node_id: PublicKey, alone: Option<Alone>) -> CrawledPeer {
+        let status = match self.progress {
+            Progress::Ended { status, .. } => status,
+            _ => PeerStatus::NotAsked,
+        };
+        CrawledPeer {
+            node_id,
+            announcement: self.announcement,
+            age: self.age,
+            status,
+            depth: self.depth,
+            via: self.via,
+            route: self.route,
+            rejected: self.rejected,
+            told: self.n_told.map(|n_peers| Told { n_peers, alone }),
+        }
+    }
+}
