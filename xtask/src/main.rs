@@ -10,6 +10,7 @@ mod demo;
 mod documents;
 mod lab;
 mod logs;
+mod namespaces;
 mod process;
 mod project;
 mod source;
