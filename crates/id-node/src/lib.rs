@@ -9,9 +9,10 @@
 //! `rendezvous`.
 //!
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
-//! does, with the help of [`endpoint`] and [`data_dir`].
+//! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
 
 pub mod config;
+pub mod config_file;
 pub mod data_dir;
 pub mod endpoint;
 pub mod membership;
