@@ -12,8 +12,8 @@ use id_proto::{
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     limits::{
         INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN,
-        MAX_GOSSIP_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
-        MAX_TICKET_LEN, MAX_TICKET_PEERS, stale_after,
+        MAX_GOSSIP_LEN, MAX_LIST_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN,
+        MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TICKET_PEERS, stale_after,
     },
     version::REGISTRY,
 };
@@ -606,6 +606,23 @@ fn an_error_message_is_cut_between_characters() {
         unreachable!()
     };
     assert_eq!(error.message.len(), MAX_ERROR_LEN - 1);
+}
+
+#[test]
+fn a_list_in_a_status_with_too_many_items_is_refused() {
+    let report = |n_counters: usize, n_neighbours: usize| StatusReport {
+        uptime_secs: 0,
+        table_size: 0,
+        neighbours: vec![SecretKey::from_bytes(&[1; 32]).public(); n_neighbours],
+        isolated: false,
+        channels: Vec::new(),
+        counters: vec![(String::new(), 0); n_counters],
+    };
+    let decoded = |report: StatusReport| StatusReport::decode(&report.encode()).map(drop);
+    assert_eq!(decoded(report(MAX_LIST_LEN, MAX_LIST_LEN)), Ok(()));
+    let too_many = |field| Err(DecodeError::OutOfBounds { field });
+    assert_eq!(decoded(report(MAX_LIST_LEN + 1, 0)), too_many("counters"));
+    assert_eq!(decoded(report(0, MAX_LIST_LEN + 1)), too_many("neighbours"));
 }
 
 #[test]
