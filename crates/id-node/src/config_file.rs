@@ -16,8 +16,9 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{AnnounceAddrs, endpoint::Relay};
 
-/// Longest configuration file, in bytes. Origin: a thousand bootstrap peers fit.
-pub const MAX_CONFIG_LEN: usize = 256 * 1024;
+/// Longest configuration file, in bytes. Origin: a hundred and fifty bootstrap peers fit, and no
+/// allocation of the parser's, which takes up to 88 bytes for an item of two, is above a mebibyte.
+pub const MAX_CONFIG_LEN: usize = 16 * 1024;
 
 /// The settings that a file gives; `None` for those that it doesn't.
 #[derive(Clone, Default, Deserialize)]
