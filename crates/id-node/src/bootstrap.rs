@@ -5,7 +5,7 @@
 //! it keeps and whom it dials; and none is ever fatal: what it last did is there for people to read.
 
 mod book;
-mod dns;
+pub(crate) mod dns;
 mod finds;
 mod guide;
 mod mdns;

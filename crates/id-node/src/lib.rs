@@ -16,6 +16,8 @@ pub mod config_file;
 pub mod data_dir;
 pub mod endpoint;
 pub mod membership;
+#[cfg(feature = "test-util")]
+pub mod untrusted;
 
 mod actor;
 mod bootstrap;

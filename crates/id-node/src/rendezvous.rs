@@ -10,7 +10,7 @@ mod attempts;
 mod board;
 mod dht;
 mod lookup;
-mod record;
+pub(crate) mod record;
 mod schedule;
 mod search;
 #[cfg(test)]
