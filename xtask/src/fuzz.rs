@@ -23,6 +23,8 @@ const RSS_MIB: u32 = 1024;
 /// Most that is kept of a target's inputs in the corpus, in bytes. Origin: the corpus is committed;
 /// 300 KiB in all are enough.
 const MAX_CORPUS: u64 = 16 * 1024;
+/// Most inputs that one run adds to a target's corpus. Origin: somebody may want to look at them.
+const MAX_ADDED: usize = 64;
 /// Longest input that is kept, in bytes. Origin: a guess; many short ones show more.
 const MAX_KEPT: u64 = 2048;
 
@@ -161,8 +163,8 @@ fn fuzzer(project: &Project, target: &Target, corpora: &[PathBuf]) -> Command {
     run
 }
 
-/// Takes what reaches more than the corpus does over into it, the shortest first, as far as there is
-/// room.
+/// Takes what reaches more than the corpus does over into it: short ones and long ones, as far as
+/// there is room.
 fn keep(project: &Project, rooms: &Rooms, target: &Target) -> Result<()> {
     let corpus = rooms.corpus(target);
     let merged = rooms.emptied("merged", target)?;
@@ -173,10 +175,11 @@ fn keep(project: &Project, rooms: &Rooms, target: &Target) -> Result<()> {
     merge.arg("-merge=1").arg(format!("-max_len={}", target.max_len.min(MAX_KEPT)));
     capture(&mut merge)?;
     let mut room = MAX_CORPUS.saturating_sub(inputs(&corpus)?.iter().map(|input| input.len).sum());
-    for input in inputs(&merged)? {
-        let kept = corpus.join(&input.name);
-        if input.len <= room && !kept.exists() {
-            fs::copy(&input.path, kept)?;
+    let mut new = inputs(&merged)?;
+    new.retain(|input| !corpus.join(&input.name).exists());
+    for input in new.iter().step_by(new.len().div_ceil(MAX_ADDED).max(1)) {
+        if input.len <= room {
+            fs::copy(&input.path, corpus.join(&input.name))?;
             room -= input.len;
         }
     }

@@ -64,7 +64,7 @@ fn the_fuzzer_is_told_how_long_inputs_may_be() {
 }
 
 #[test]
-fn every_beginning_of_an_input_is_fed_too() {
+fn beginnings_of_inputs_are_fed_too() {
     for target in TARGETS {
         for input in corpus(target).iter().filter(|input| input.len() <= 1024) {
             for len in (0..input.len()).step_by(7) {
