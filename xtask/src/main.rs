@@ -1,10 +1,11 @@
-//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `bench`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
 
 mod adversary;
 mod architecture;
+mod bench;
 mod ci;
 mod demo;
 mod documents;
@@ -37,6 +38,8 @@ enum Command {
     Lab(lab::Lab),
     /// Attacks a network of real nodes, role by role, and measures what its users feel of it
     Adversary(adversary::Adversary),
+    /// Measures how fast what has to be fast is
+    Bench(bench::Bench),
     /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
     #[command(visible_alias = "ci")]
     Test(ci::Test),
@@ -61,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Testnet(testnet) => testnet.run(&project),
         Command::Lab(lab) => lab.run(&project),
         Command::Adversary(adversary) => adversary.run(&project),
+        Command::Bench(bench) => bench.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }
