@@ -76,6 +76,11 @@ impl Project {
         self.built_binaries()
     }
 
+    /// Where builds are, a directory for each profile.
+    pub(crate) fn target_dir(&self) -> &Path {
+        &self.target_dir
+    }
+
     /// Where labs keep what they need while they run, and what is kept of those that failed.
     pub(crate) fn lab_dir(&self) -> PathBuf {
         self.target_dir.join("lab")

@@ -7,7 +7,7 @@
 //! Here are the state, what happens upon which event, and what readers get to see. The rooms:
 //!
 //! - What is believed: `belief`, a statement's way into the table, with the checks of `gate`, the
-//!   budgets of `introducers` (of `bucket`s) and the memory of the `departed`.
+//!   budgets of `introducers` and `deliverers` (of `bucket`s) and the memory of the `departed`.
 //! - What is known: `table` of entries, each heard at a `moment`; `view` and `stats` for readers.
 //! - When to dial whom: `dials`, with the queues of `probes`, those who are `lost`, and `syncs`,
 //!   whose table is asked for when.
@@ -16,6 +16,7 @@
 mod belief;
 mod bucket;
 mod config;
+mod deliverers;
 mod departed;
 mod dials;
 mod event;
@@ -51,6 +52,7 @@ pub use table::{Entry, Share};
 pub use view::{Introducer, View};
 
 use self::{
+    deliverers::Deliverers,
     departed::{Departed, MAX_DEPARTED},
     introducers::Introducers,
     lost::{Bond, Lost},
@@ -96,6 +98,7 @@ pub struct Membership {
     table: Table,
     departed: Departed,
     introducers: Introducers,
+    deliverers: Deliverers,
     policy: AddressPolicy,
     neighbours: BTreeSet<PublicKey>,
     /// Until when whole tables are taken on one peer's word.
@@ -143,6 +146,7 @@ impl Membership {
             table,
             departed: Departed::new(MAX_DEPARTED),
             introducers: Introducers::new(config.max_entries),
+            deliverers: Deliverers::default(),
             policy: config.address_policy.clone(),
             neighbours: BTreeSet::new(),
             joining_until: Duration::ZERO,

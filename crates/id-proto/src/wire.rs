@@ -175,6 +175,14 @@ where
     from.deserialize_seq(Few(PhantomData))
 }
 
+/// What the number of a variant takes in its shortest encoding; no enum has more than 128.
+pub(crate) const VARIANT_LEN: usize = 1;
+
+/// How many bytes the shortest encoding of `number` takes: seven bits a byte, and one at least.
+pub(crate) fn varint_len(number: usize) -> usize {
+    (usize::BITS - number.leading_zeros()).div_ceil(7).max(1) as usize
+}
+
 /// Encodes any wire type.
 pub(crate) fn encode<T: Serialize>(wire: &T) -> Vec<u8> {
     postcard::to_stdvec(wire).expect("a wire type encodes into memory")

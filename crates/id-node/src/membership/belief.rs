@@ -6,11 +6,13 @@
 use std::{sync::Arc, time::Duration};
 
 use id_proto::{
-    GossipMessage, PeerEntry, UnverifiedAnnouncement, UnverifiedLeave, iroh_base::PublicKey,
+    GossipMessage, PeerEntry, Signed, Statement, Unverified, UnverifiedAnnouncement,
+    UnverifiedLeave, iroh_base::PublicKey,
 };
 
 use super::{
     Membership,
+    deliverers::{Purse, Subject},
     dials::VERIFY_AFTER,
     event::{Effect, Now, RemovalReason, Way},
     gate::{Gate, Refusal, author_rate},
@@ -31,7 +33,7 @@ impl Membership {
             Ok(GossipMessage::Announce(announcement)) => {
                 self.believe(announcement, Way::Gossip(from), Duration::ZERO, now, effects);
             }
-            Ok(GossipMessage::Leave(leave)) => self.on_leave(leave, now, effects),
+            Ok(GossipMessage::Leave(leave)) => self.on_leave(leave, from, now, effects),
             Ok(_) => self.stats.count_refusal(Refusal::UnknownVersion),
             Err(error) => self.stats.count_refusal(Refusal::from(&error)),
         }
@@ -102,8 +104,8 @@ impl Membership {
         }
     }
 
-    /// Every check, the signature's last. Only what its author has signed is counted against
-    /// anybody's budget: or else a forger could use up somebody else's.
+    /// Every check, the signature's last. Only what its author has signed is counted against the
+    /// author's and the introducer's budget: or else a forger could use up somebody else's.
     fn admit(
         &mut self,
         announcement: UnverifiedAnnouncement,
@@ -125,7 +127,7 @@ impl Membership {
             Some(old) => Place::of(old),
             None => self.place_for(author, way, heard, now)?,
         };
-        let announcement = announcement.verify().map_err(|_| Refusal::BadSignature)?;
+        let announcement = self.check_signature(announcement, way, now)?;
         if way != Way::Dialled {
             budget.take(rate, now.mono);
         }
@@ -139,6 +141,28 @@ impl Membership {
         let entry = Arc::new(Entry { author: budget, ..new });
         self.table.insert(entry.clone());
         Ok(Admitted { entry, is_new: old.is_none(), evicted })
+    }
+
+    /// Checks a signature, if whoever delivered the statement may still deliver bad ones.
+    fn check_signature<T: Statement>(
+        &mut self,
+        statement: Unverified<T>,
+        way: Way,
+        now: Now,
+    ) -> Result<Signed<T>, Refusal> {
+        let purse = Purse::of(way, self.subject(&statement.claimed().author()));
+        if !self.deliverers.can_pay(purse, now.mono) {
+            return Err(Refusal::SignatureBudget);
+        }
+        statement.verify().map_err(|_| {
+            self.deliverers.pay(purse, now.mono);
+            Refusal::BadSignature
+        })
+    }
+
+    fn subject(&self, author: &PublicKey) -> Subject {
+        let is_known = self.table.contains(author) || self.table.is_protected(author);
+        if is_known { Subject::Known } else { Subject::Stranger }
     }
 
     /// On whose account somebody whom the table lacks gets a place, and who goes for it.
@@ -178,10 +202,15 @@ impl Membership {
         }
     }
 
-    fn on_leave(&mut self, leave: UnverifiedLeave, now: Now, effects: &mut Vec<Effect>) {
+    fn on_leave(
+        &mut self,
+        leave: UnverifiedLeave,
+        from: PublicKey,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
         let admitted = self.gate().check(leave.claimed(), Duration::ZERO, now);
-        let leave = admitted.and_then(|()| leave.verify().map_err(|_| Refusal::BadSignature));
-        match leave {
+        match admitted.and_then(|()| self.check_signature(leave, Way::Gossip(from), now)) {
             Ok(leave) => self.on_left(leave.node_id, leave.seq, now, effects),
             Err(refusal) => self.stats.count_refusal(refusal),
         }

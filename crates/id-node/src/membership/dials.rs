@@ -108,6 +108,7 @@ impl Membership {
     pub(super) fn sweep(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.departed.expire(now);
         self.introducers.expire(now.mono);
+        self.deliverers.expire(now.mono);
         // Silence is evidence of our own isolation, not of everybody's death.
         let may_expire = !self.is_isolated();
         let table = &self.table;
