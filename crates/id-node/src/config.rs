@@ -14,7 +14,7 @@ use id_proto::{
     limits::{self, MAX_ADDRS},
 };
 
-use crate::{GossipConnections, data_dir::DataDir, membership::MembershipConfig};
+use crate::{data_dir::DataDir, membership::MembershipConfig};
 
 /// Most names that are asked for in the DNS. Origin: a guess; a network has one, or one per site.
 pub const MAX_DNS_NAMES: usize = 8;
@@ -32,8 +32,6 @@ pub struct NodeConfig {
     pub bootstrap: Vec<EndpointAddr>,
     /// Whether to join the gossip topic. Without it, a node knows nobody, but can be asked.
     pub gossip: bool,
-    /// The connections that gossip uses, seen by a hook of the endpoint: see [`GossipConnections`].
-    pub gossip_connections: GossipConnections,
     /// The mainline DHT in which to meet others by records; none if there is none.
     pub dht: Option<DhtBootstrap>,
     /// Whether to look for others on the local network by multicast DNS, and, as a member, to be
@@ -58,7 +56,6 @@ impl NodeConfig {
             role: Role::Member,
             bootstrap: Vec::new(),
             gossip: true,
-            gossip_connections: GossipConnections::default(),
             dht: None,
             mdns: false,
             bootstrap_dns: Vec::new(),

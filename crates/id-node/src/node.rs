@@ -13,7 +13,7 @@ use id_proto::{
     version::META_ALPN,
 };
 use iroh::{Endpoint, address_lookup::memory::MemoryLookup, protocol::Router};
-use iroh_gossip::{api::ApiError, net::GOSSIP_ALPN};
+use iroh_gossip::ALPN as GOSSIP_ALPN;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
@@ -28,7 +28,7 @@ use crate::{
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     service::{Answerer, Service},
-    topic::{Events, GossipHandler, Topic},
+    topic::{Events, GossipCounts, GossipHandler, Topic, TopicOptions},
 };
 
 /// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
@@ -68,9 +68,6 @@ pub enum NodeError {
     /// The endpoint is closed already.
     #[error("the endpoint is closed")]
     EndpointClosed,
-    /// iroh-gossip refused the topic.
-    #[error("gossip: {0}")]
-    Gossip(#[from] ApiError),
 }
 
 impl Node {
@@ -89,10 +86,8 @@ impl Node {
         let clock = Clock::start();
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
-        let topic = match config.gossip {
-            true => Some(join(&endpoint, &config, &bootstrap).await?),
-            false => None,
-        };
+        let counts = GossipCounts::default();
+        let topic = config.gossip.then(|| join(&endpoint, &config, counts.clone(), &bootstrap));
         let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
@@ -110,8 +105,8 @@ impl Node {
             features: features(&config),
             clock,
             view: view.clone(),
-            channels: channels.reports(config.gossip.then(|| config.gossip_connections.clone())),
-            gossip_connections: config.gossip_connections.clone(),
+            channels: channels.reports(config.gossip.then(|| counts.clone())),
+            gossip: counts,
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -250,14 +245,19 @@ fn write_into(book: &MemoryLookup, peers: Vec<EndpointAddr>) -> BTreeSet<PublicK
     ids
 }
 
-async fn join(
+fn join(
     endpoint: &Endpoint,
     config: &NodeConfig,
+    counts: GossipCounts,
     bootstrap: &BTreeSet<PublicKey>,
-) -> Result<(Topic, Events), ApiError> {
-    let connections = config.gossip_connections.clone();
-    let bootstrap = bootstrap.iter().copied().collect();
-    Topic::join(endpoint.clone(), connections, &config.network, bootstrap).await
+) -> (Topic, Events) {
+    let options = TopicOptions {
+        network: &config.network,
+        policy: address_policy(config),
+        announce_addrs: config.announce_addrs,
+        counts,
+    };
+    Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
 }
 
 /// Which announced addresses may be dialled: peers may be where the configured ones are.

@@ -23,7 +23,7 @@ const ALARM: Duration = Duration::from_secs(60);
 const NEWCOMER_GAP: Duration = Duration::from_secs(5);
 /// How many at once. Origin: a guess; a few who restart shall not wait.
 const NEWCOMER_BURST: u32 = 3;
-/// Most peers that are remembered as known, and as seen. Origin: [`MAX_OFFENDERS`].
+/// Most peers that are remembered as known. Origin: [`MAX_OFFENDERS`].
 const MAX_KNOWN: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -31,7 +31,6 @@ pub(super) struct Guests {
     offenders: BTreeMap<PublicKey, Bar>,
     /// Neighbours that behaved, and when they last did.
     known: BTreeMap<PublicKey, Instant>,
-    seen: BTreeMap<PublicKey, Seen>,
     alarm_until: Option<Instant>,
     /// When the newcomers let in so far are paid for.
     newcomers_paid: Option<Instant>,
@@ -43,28 +42,7 @@ struct Bar {
     doublings: u32,
 }
 
-/// When a peer was connected for the first time, and for the last.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    first: Instant,
-    last: Instant,
-}
-
 impl Guests {
-    /// Notes that `peer` is connected.
-    pub(super) fn see(&mut self, peer: PublicKey, now: Instant) {
-        let first = self.seen.get(&peer).map_or(now, |seen| seen.first);
-        if !self.seen.contains_key(&peer) {
-            make_room(&mut self.seen, MAX_KNOWN, |seen| seen.last);
-        }
-        self.seen.insert(peer, Seen { first, last: now });
-    }
-
-    /// When `peer`, who is connected, was so for the first time. Whoever comes back is no newcomer.
-    pub(super) fn seen_since(&self, peer: &PublicKey) -> Option<Instant> {
-        self.seen.get(peer).map(|seen| seen.first)
-    }
-
     /// Notes that `peer` stalled us.
     pub(super) fn convict(&mut self, peer: PublicKey, now: Instant) {
         let before = self.offenders.get(&peer).filter(|bar| now < bar.until + FORGIVEN_AFTER);
@@ -158,20 +136,6 @@ mod tests {
         assert!(guests.lets_in(&peer(200), now + NEWCOMER_GAP));
         assert!(!guests.lets_in(&peer(201), now + NEWCOMER_GAP));
         assert!((201..300).all(|n| guests.lets_in(&peer(n), now + ALARM)), "the alarm is over");
-    }
-
-    #[test]
-    fn whoever_comes_back_is_no_newcomer() {
-        let (mut guests, now) = (Guests::default(), Instant::now());
-        assert_eq!(guests.seen_since(&peer(0)), None);
-        guests.see(peer(0), now);
-        guests.see(peer(0), now + ALARM);
-        assert_eq!(guests.seen_since(&peer(0)), Some(now));
-        for n in 1..=MAX_KNOWN as u16 {
-            guests.see(peer(n), now + Duration::from_millis(n.into()));
-        }
-        assert_eq!(guests.seen_since(&peer(1)), None, "seen last long ago");
-        assert_eq!(guests.seen.len(), MAX_KNOWN);
     }
 
     #[test]
