@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     config::NodeConfig,
     membership::View,
-    rendezvous::{Dht, Rendezvous, Seeker, add_lookup_to},
+    rendezvous::{Dht, Offer, Rendezvous, Seeker, add_lookup_to},
     topic::{GossipCounts, Joiner},
 };
 
@@ -115,8 +115,8 @@ fn look_up_in(
     config: &NodeConfig,
     around: &Surroundings,
 ) -> Option<AbortOnDropHandle<()>> {
-    let is_private = config.network.is_private();
-    add_lookup_to(&around.endpoint, dht, config.announce_addrs, is_private)
+    let offer = Offer { announce: config.announce_addrs, private: config.network.is_private() };
+    add_lookup_to(&around.endpoint, dht, offer, config.address_policy())
 }
 
 /// Where a channel says what it last did.

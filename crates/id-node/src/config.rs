@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use id_client::AddressPolicy;
 use id_proto::{
     Network, PeerAnnouncement,
     iroh_base::{EndpointAddr, TransportAddr},
@@ -69,6 +70,12 @@ impl NodeConfig {
     /// One who watches `network` in silence: announces nothing, serves nothing.
     pub fn observer(network: Network) -> Self {
         Self { role: Role::Observer, ..Self::new(network) }
+    }
+
+    /// Which announced addresses may be dialled: peers may be where the configured ones are.
+    pub(crate) fn address_policy(&self) -> AddressPolicy {
+        let strict = AddressPolicy::new(&self.network);
+        self.bootstrap.iter().fold(strict, AddressPolicy::open)
     }
 }
 

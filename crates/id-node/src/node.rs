@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use id_client::{AddressPolicy, Client};
+use id_client::Client;
 use id_proto::{
     Network, PeerEntry, SignedAnnouncement, Ticket,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
@@ -116,7 +116,7 @@ impl Node {
             role: config.role,
             private: config.network.is_private(),
             announce_addrs: config.announce_addrs,
-            policy: address_policy(&config),
+            policy: config.address_policy(),
             clock,
             endpoint: endpoint.clone(),
             client: Client::new(endpoint.clone()).with_network(config.network.clone()),
@@ -219,7 +219,7 @@ impl Node {
 
 /// Whom to join through: the configured peers, then those of the last run.
 fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
-    let policy = address_policy(config).open(&endpoint.addr());
+    let policy = config.address_policy().open(&endpoint.addr());
     let remembered = config.data_dir.iter().flat_map(|dir| dir.load_peers());
     let remembered = remembered.filter(|peer| peer.network_tag == config.network.tag());
     let remembered =
@@ -253,17 +253,11 @@ fn join(
 ) -> (Topic, Events) {
     let options = TopicOptions {
         network: &config.network,
-        policy: address_policy(config),
+        policy: config.address_policy(),
         announce_addrs: config.announce_addrs,
         counts,
     };
     Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
-}
-
-/// Which announced addresses may be dialled: peers may be where the configured ones are.
-fn address_policy(config: &NodeConfig) -> AddressPolicy {
-    let strict = AddressPolicy::new(&config.network);
-    config.bootstrap.iter().fold(strict, AddressPolicy::open)
 }
 
 fn own_facts(endpoint: &Endpoint, config: &NodeConfig) -> OwnFacts {
@@ -288,7 +282,7 @@ fn membership(
         // An observer asks nobody anything that it needn't.
         verify_gap: config.membership.verify_gap.filter(|_| config.role == Role::Member),
         configured: config.membership.configured.iter().copied().chain(configured).collect(),
-        address_policy: address_policy(config).open(&endpoint.addr()),
+        address_policy: config.address_policy().open(&endpoint.addr()),
         ..config.membership.clone()
     };
     let key = endpoint.secret_key().clone();

@@ -100,7 +100,8 @@ mod tests {
         counts.count(Count::CutOff);
         counts.count(Count::Poisoned);
         assert_eq!(counts.to_string(), ", a stalled one cut off, a poisoner cut off");
-        [Count::CutOff, Count::Poisoned, Count::Rebuilt].map(|what| counts.count(what));
+        let more = [Count::CutOff, Count::Poisoned, Count::Rebuilt];
+        more.into_iter().for_each(|what| counts.count(what));
         assert_eq!(
             counts.to_string(),
             ", 2 stalled ones cut off, 2 poisoners cut off, started anew once"

@@ -51,6 +51,8 @@ pub(super) enum End {
     Poisoned,
     /// The peer sent something that can't be read.
     Malformed,
+    /// The peer is kept out for now.
+    Refused,
 }
 
 impl End {
@@ -61,6 +63,7 @@ impl End {
             Self::Stalled => (5, b"stalled"),
             Self::Poisoned => (5, b"poisoned"),
             Self::Malformed => (5, b"malformed"),
+            Self::Refused => (5, b"refused"),
         };
         connection.close(VarInt::from_u32(code), reason);
     }
@@ -252,11 +255,12 @@ async fn give(pulse: &mut Pulse, stream: &mut SendStream, bytes: &[u8]) -> Resul
     match pulse.unless_stuck(stream.write_all(bytes)).await? {
         Ok(()) => Ok(()),
         // Whoever leaves refuses its streams a moment before it closes.
-        Err(WriteError::Stopped(_)) => match timeout(LEAVES_WITHIN, pulse.connection.closed()).await
-        {
-            Ok(_) => Err(End::Closed),
-            Err(_) => Err(End::Stalled),
-        },
+        Err(WriteError::Stopped(_)) => {
+            match timeout(LEAVES_WITHIN, pulse.connection.closed()).await {
+                Ok(_) => Err(End::Closed),
+                Err(_) => Err(End::Stalled),
+            }
+        }
         Err(_) => Err(End::Closed),
     }
 }

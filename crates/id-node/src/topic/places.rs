@@ -40,7 +40,8 @@ impl Places {
         self.n_noted += 1;
         self.by_peer.insert(peer, (self.n_noted, read(peer, data)));
         self.by_age.insert(self.n_noted, peer);
-        let (_, oldest) = self.by_age.first_key_value().filter(|_| self.by_age.len() > MAX_PEERS)?;
+        let (_, oldest) =
+            self.by_age.first_key_value().filter(|_| self.by_age.len() > MAX_PEERS)?;
         let oldest = *oldest;
         self.remove(&oldest);
         Some(oldest)

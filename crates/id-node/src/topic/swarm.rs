@@ -184,10 +184,9 @@ impl Swarm {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Broadcast(message) => self.command(proto::Command::Broadcast(
-                message.into(),
-                Scope::Swarm,
-            )),
+            Command::Broadcast(message) => {
+                self.command(proto::Command::Broadcast(message.into(), Scope::Swarm))
+            }
             Command::Join(peers) => self.join(peers),
             Command::Flush(done) | Command::Leave(done) => drop(done.send(())),
         }
@@ -225,7 +224,7 @@ impl Swarm {
 
     fn refuse(&self, connection: &Connection) {
         self.around.counts.count(Count::Refused);
-        End::Stalled.close(connection);
+        End::Refused.close(connection);
     }
 
     fn open(&mut self, peer: PublicKey, connection: Connection) {
@@ -285,7 +284,7 @@ impl Swarm {
         match end {
             End::Stalled => self.convict(peer, end, Count::CutOff),
             End::Poisoned => self.convict(peer, end, Count::Poisoned),
-            End::Closed | End::Malformed => {}
+            End::Closed | End::Malformed | End::Refused => {}
         }
         if was_in_use {
             self.step(In::PeerDisconnected(peer));
@@ -445,3 +444,6 @@ impl Swarm {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,16 +135,9 @@ enum Priority {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Gossip<'a> {
-    Gossip {
-        id: [u8; 32],
-        content: &'a [u8],
-        scope: Scope,
-    },
+    Gossip { id: [u8; 32], content: &'a [u8], scope: Scope },
     Prune,
-    Graft {
-        id: Option<[u8; 32]>,
-        round: u16,
-    },
+    Graft { id: Option<[u8; 32]>, round: u16 },
     IHave(Vec<([u8; 32], u16)>),
 }
 
@@ -185,3 +178,6 @@ impl Swarm<'_> {
 fn shorten(places: &mut Places<'_>) {
     *places = places.filter(|places| (1..=MAX_PLACES).contains(&places.len()));
 }
+
+#[cfg(test)]
+mod tests;
