@@ -8,6 +8,7 @@
 //! while (`guests`), and dials where our policy allows it (`places`).
 
 mod counts;
+mod dials;
 mod guests;
 mod link;
 mod links;

@@ -98,9 +98,10 @@ impl Link {
         self.queue.is_some()
     }
 
-    /// Queues a frame. Never waits: whoever doesn't keep up misses it, and then this is false.
-    pub(super) fn send(&self, frame: Vec<u8>) -> bool {
-        self.queue.as_ref().is_some_and(|queue| queue.try_send(frame).is_ok())
+    /// Queues a frame. Never waits: whoever doesn't keep up misses it, and then this is true.
+    pub(super) fn overflows(&self, frame: Vec<u8>) -> bool {
+        let queued = self.queue.as_ref().map(|queue| queue.try_send(frame));
+        matches!(queued, Some(Err(mpsc::error::TrySendError::Full(_))))
     }
 
     /// There will be no more frames: it ends soon after the last one was taken.

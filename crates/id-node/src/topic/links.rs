@@ -71,9 +71,9 @@ impl Links {
         self.in_use(peer).is_some()
     }
 
-    /// Whether `frame` will be sent.
-    pub(super) fn send(&self, peer: &PublicKey, frame: Vec<u8>) -> bool {
-        self.in_use(peer).is_some_and(|(_, link)| link.send(frame))
+    /// Sends `frame`, unless too many wait for `peer` already; then this is true.
+    pub(super) fn overflow(&self, peer: &PublicKey, frame: Vec<u8>) -> bool {
+        self.in_use(peer).is_some_and(|(_, link)| link.overflows(frame))
     }
 
     /// Forgets a link; whether it was the one in use.

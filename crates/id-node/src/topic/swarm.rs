@@ -4,7 +4,7 @@
 //! lost to that peer alone.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use iroh::{Endpoint, Watcher, endpoint::Connection};
 use iroh_gossip::{
     ALPN, TopicId,
     api::{Event, Message as Content},
-    proto::{self, DeliveryScope, Scope},
+    proto::{self, DeliveryScope, PlumtreeConfig, Scope},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{
@@ -28,6 +28,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     counts::{Count, GossipCounts},
+    dials::DialBudget,
     guests::Guests,
     link::{End, LinkEvent},
     links::Links,
@@ -49,10 +50,13 @@ const MAX_EVENTS: usize = 2048;
 const MAX_ALL_EVENTS: usize = 4096;
 /// Most link events that wait for this task. Origin: a guess; it takes them within microseconds.
 const MAX_LINK_EVENTS: usize = 256;
+/// How long a content is kept for neighbours that ask for it. Origin: they ask within a second; three times
+/// as long, as iroh-gossip keeps it, a flood fills three times the memory.
+const CONTENT_KEPT: Duration = Duration::from_secs(10);
 /// How often to look after what is kept. Origin: the finest of the times below, with room.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// After how long a neighbour is known to behave. Origin: it was sent our announcement by then.
-const PROVEN_AFTER: Duration = Duration::from_secs(30);
+/// How many neighbours there are at most. Origin: iroh-gossip's, from the HyParView paper, p. 9.
+const MAX_NEIGHBOURS: usize = 5;
 /// How long a connection is kept that is nobody's neighbour. Origin: gossip needs it for a second at most.
 const IDLE_AFTER: Duration = Duration::from_secs(30);
 
@@ -102,7 +106,10 @@ pub(super) struct Swarm {
     neighbours: BTreeMap<PublicKey, Instant>,
     /// What is to be said to peers as soon as they are connected.
     waiting: BTreeMap<PublicKey, Vec<Vec<u8>>>,
-    dials: JoinSet<(PublicKey, Option<Connection>)>,
+    dials: JoinSet<Dialled>,
+    budget: DialBudget,
+    /// Whom we were told to join, and needn't be stingy with.
+    asked: BTreeSet<PublicKey>,
     timers: BTreeMap<(Instant, u64), Timer>,
     n_timers: u64,
     events: VecDeque<Event>,
@@ -112,11 +119,33 @@ pub(super) struct Swarm {
     lost: Vec<PublicKey>,
 }
 
+/// How a dial has ended.
+#[derive(Debug)]
+struct Dialled {
+    peer: PublicKey,
+    way: Way,
+    connection: Option<Connection>,
+}
+
+/// Why a peer is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It isn't.
+    None,
+    /// We were told to join it.
+    Asked,
+    /// Others named it, and it is paid for.
+    Named,
+}
+
 fn state(around: &Surroundings) -> State {
     let me = around.endpoint.id();
     let told = around.announce_addrs.select(&around.endpoint.addr(), around.private);
     let rng = StdRng::from_rng(&mut rand::rng());
-    State::new(me, places::write(&told), proto::Config::default(), rng)
+    let broadcast =
+        PlumtreeConfig { message_cache_retention: CONTENT_KEPT, ..PlumtreeConfig::default() };
+    let config = proto::Config { broadcast, ..proto::Config::default() };
+    State::new(me, places::write(&told), config, rng)
 }
 
 impl Swarm {
@@ -131,6 +160,8 @@ impl Swarm {
             neighbours: BTreeMap::new(),
             waiting: BTreeMap::new(),
             dials: JoinSet::new(),
+            budget: DialBudget::new(Instant::now()),
+            asked: BTreeSet::new(),
             timers: BTreeMap::new(),
             n_timers: 0,
             events: VecDeque::new(),
@@ -193,7 +224,10 @@ impl Swarm {
     }
 
     fn join(&mut self, peers: Vec<PublicKey>) {
+        self.asked.extend(&peers);
         self.command(proto::Command::Join(peers));
+        // Their dials have begun, if there was need.
+        self.asked.clear();
     }
 
     fn command(&mut self, command: proto::Command<PublicKey>) {
@@ -216,7 +250,7 @@ impl Swarm {
     fn on_accepted(&mut self, connection: Connection) {
         let (peer, now) = (connection.remote_id(), std::time::Instant::now());
         let has_room = self.links.have_room_for(&peer);
-        match has_room && self.guests.lets_in(&peer, now) {
+        match has_room && !self.guests.is_barred(&peer, now) {
             true => self.open(peer, connection),
             false => self.refuse(&connection),
         }
@@ -233,11 +267,14 @@ impl Swarm {
         waiting.into_iter().for_each(|frame| self.send(peer, frame));
     }
 
-    fn on_dialled(&mut self, dialled: Result<(PublicKey, Option<Connection>), JoinError>) {
-        let (peer, connection) = match dialled {
+    fn on_dialled(&mut self, dialled: Result<Dialled, JoinError>) {
+        let Dialled { peer, way, connection } = match dialled {
             Ok(dialled) => dialled,
             Err(error) => return warn!(%error, "a dial of gossip's failed"),
         };
+        if way == Way::Named && connection.is_some() {
+            self.budget.give_back();
+        }
         match connection {
             Some(connection) if self.may_talk_to(&peer) => self.open(peer, connection),
             Some(connection) => {
@@ -266,9 +303,28 @@ impl Swarm {
             LinkEvent::Heard(Heard::Message(message)) => {
                 self.step(In::RecvMessage(peer, *message));
             }
+            LinkEvent::Heard(Heard::Request(message)) => {
+                self.make_room_for(peer);
+                self.step(In::RecvMessage(peer, *message));
+            }
             LinkEvent::Heard(Heard::TooLong(content)) => self.on_too_long(peer, content),
             LinkEvent::Heard(Heard::Nothing) | LinkEvent::Flushed => {}
             LinkEvent::Ended(end) => self.on_ended(link, peer, end),
+        }
+    }
+
+    /// Whoever asks to be a neighbour takes the place of one chosen at random if there are five. While
+    /// offenders may come again and again under new names, it is the place of whoever came last.
+    fn make_room_for(&mut self, peer: PublicKey) {
+        let is_full = self.neighbours.len() >= MAX_NEIGHBOURS;
+        let are_suspect = self.guests.are_suspect(std::time::Instant::now());
+        if !is_full || !are_suspect || self.neighbours.contains_key(&peer) {
+            return;
+        }
+        let last = self.neighbours.iter().max_by_key(|(_, since)| **since).map(|(last, _)| *last);
+        if let (Some(last), Some(goodbye)) = (last, wire::goodbye(self.around.topic)) {
+            self.send(last, wire::GOODBYE.to_vec());
+            self.step(In::RecvMessage(last, *goodbye));
         }
     }
 
@@ -347,7 +403,7 @@ impl Swarm {
 
     fn send(&mut self, peer: PublicKey, frame: Vec<u8>) {
         if self.links.can_send_to(&peer) {
-            if !self.links.send(&peer, frame) {
+            if self.links.overflow(&peer, frame) {
                 self.around.counts.count(Count::Dropped);
             }
             return;
@@ -363,17 +419,27 @@ impl Swarm {
     }
 
     fn dial(&mut self, peer: PublicKey) {
-        let may = self.dials.len() < MAX_DIALS && self.may_talk_to(&peer);
+        let way = self.way_to(&peer);
         let endpoint = self.around.endpoint.clone();
         let policy = self.around.policy.clone().open(&endpoint.addr());
         let addr = self.places.of(peer, &policy);
         self.dials.spawn(async move {
-            if !may {
-                return (peer, None);
-            }
-            let connected = timeout(DIAL_TIMEOUT, endpoint.connect(addr, ALPN)).await;
-            (peer, connected.ok().and_then(Result::ok))
+            let connected = match way {
+                Way::None => return Dialled { peer, way, connection: None },
+                Way::Asked | Way::Named => endpoint.connect(addr, ALPN),
+            };
+            let connected = timeout(DIAL_TIMEOUT, connected).await;
+            Dialled { peer, way, connection: connected.ok().and_then(Result::ok) }
         });
+    }
+
+    fn way_to(&mut self, peer: &PublicKey) -> Way {
+        match self.dials.len() < MAX_DIALS && self.may_talk_to(peer) {
+            false => Way::None,
+            true if self.asked.contains(peer) => Way::Asked,
+            true if self.budget.takes(Instant::now()) => Way::Named,
+            true => Way::None,
+        }
     }
 
     fn note(&mut self, event: &Event, now: Instant) {
@@ -410,10 +476,6 @@ impl Swarm {
 
     fn keep_house(&mut self) {
         let now = Instant::now();
-        let old = self.neighbours.iter().filter(|(_, since)| now >= **since + PROVEN_AFTER);
-        for (peer, _) in old {
-            self.guests.prove(*peer, now.into_std());
-        }
         self.links.finish_idle(now, IDLE_AFTER, |peer| self.neighbours.contains_key(peer));
         self.clean_state();
         let lost = std::mem::take(&mut self.lost);

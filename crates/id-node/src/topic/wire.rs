@@ -31,6 +31,8 @@ pub(super) type Message = proto::Message<PublicKey>;
 pub(super) enum Heard {
     /// For the state of gossip.
     Message(Box<Message>),
+    /// The same from somebody who asks to be a neighbour and can't be denied.
+    Request(Box<Message>),
     /// A content that is none of ours: not sent on.
     TooLong(Vec<u8>),
     /// Nothing that anybody needs.
@@ -53,8 +55,10 @@ pub(super) fn judge(topic: TopicId, frame: &[u8]) -> Result<(Heard, u32), Malfor
         Wire::Gossip(Gossip::Gossip { scope: Scope::Swarm(LAST_ROUND), .. }) => Heard::Nothing,
         Wire::Gossip(_) => Heard::Message(read(topic, frame)?),
         Wire::Swarm(swarm) => {
+            let is_request = swarm.is_request();
             let bytes = postcard::to_stdvec(&Wire::Swarm(swarm.shortened()));
-            Heard::Message(read(topic, &bytes.map_err(|_| Malformed)?)?)
+            let message = read(topic, &bytes.map_err(|_| Malformed)?)?;
+            if is_request { Heard::Request(message) } else { Heard::Message(message) }
         }
     };
     Ok((heard, cost))
@@ -71,6 +75,14 @@ pub(super) fn write(message: &Message) -> Option<Vec<u8>> {
     let mut bytes = postcard::to_stdvec(message).ok()?;
     let frame = bytes.split_off(size_of::<TopicId>());
     (frame.len() <= MAX_FRAME).then_some(frame)
+}
+
+/// What a neighbour is told that is one no more: `Disconnect` by somebody who lives.
+pub(super) const GOODBYE: [u8; 4] = [0, 5, 1, 0];
+
+/// What a neighbour says that leaves and lives.
+pub(super) fn goodbye(topic: TopicId) -> Option<Box<Message>> {
+    read(topic, &GOODBYE).ok()
 }
 
 /// A message that says nothing: a `ShuffleReply` that names nobody.
@@ -159,6 +171,10 @@ impl Wire<'_> {
 }
 
 impl Swarm<'_> {
+    fn is_request(&self) -> bool {
+        matches!(self, Self::Join(_) | Self::Neighbor { priority: Priority::High, .. })
+    }
+
     /// The same, so short that whatever is made of it fits into a frame.
     fn shortened(mut self) -> Self {
         match &mut self {

@@ -28,8 +28,12 @@ async fn swarm() -> (Swarm, Endpoint) {
 
 impl Swarm {
     fn hear(&mut self, frame: &[u8]) {
+        self.hear_from(peer(), frame);
+    }
+
+    fn hear_from(&mut self, peer: PublicKey, frame: &[u8]) {
         let bytes = [self.around.topic.as_bytes(), frame].concat();
-        self.step(In::RecvMessage(peer(), postcard::from_bytes(&bytes).unwrap()));
+        self.step(In::RecvMessage(peer, postcard::from_bytes(&bytes).unwrap()));
     }
 }
 
@@ -84,6 +88,48 @@ async fn whoever_can_not_be_reached_is_waited_for_no_longer_and_dialled_again_wh
     endpoint.close().await;
 }
 
+/// What is named may be anybody's address.
+#[tokio::test]
+async fn whom_others_name_is_dialled_as_long_as_not_too_many_are_gone_and_whom_we_ask_for_always() {
+    let (mut swarm, endpoint) = swarm().await;
+    swarm.send(peer(), vec![0]);
+    let dialled = swarm.dials.join_next().await.unwrap();
+    assert_eq!(dialled.as_ref().unwrap().way, Way::Named);
+    swarm.on_dialled(dialled);
+    // For the next hour nothing is left.
+    let later = Instant::now() + Duration::from_secs(3600);
+    while swarm.budget.takes(later) {}
+    swarm.send(peer(), vec![0]);
+    let dialled = swarm.dials.join_next().await.unwrap();
+    assert_eq!(dialled.as_ref().unwrap().way, Way::None);
+    swarm.on_dialled(dialled);
+    swarm.join(vec![peer()]);
+    assert_eq!(swarm.dials.join_next().await.unwrap().unwrap().way, Way::Asked);
+    assert!(swarm.asked.is_empty());
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn after_an_offence_newcomers_take_the_place_of_whoever_came_last() {
+    let (mut swarm, endpoint) = swarm().await;
+    let named = |n: u8| SecretKey::from_bytes(&[n; 32]).public();
+    for n in 1..=5 {
+        swarm.hear_from(named(n), JOIN);
+    }
+    let first: Vec<_> = swarm.neighbours.keys().copied().filter(|peer| *peer != named(5)).collect();
+    assert_eq!(first.len(), 4);
+    swarm.make_room_for(named(6));
+    assert_eq!(swarm.neighbours.len(), 5, "nobody offended");
+    swarm.convict(named(100), End::Stalled, Count::CutOff);
+    for n in 6..60 {
+        swarm.make_room_for(named(n));
+        swarm.hear_from(named(n), JOIN);
+        assert_eq!(swarm.neighbours.len(), 5);
+        assert!(first.iter().all(|peer| swarm.neighbours.contains_key(peer)), "{n}");
+    }
+    endpoint.close().await;
+}
+
 #[tokio::test]
 async fn an_offender_is_not_dialled() {
     let (mut swarm, endpoint) = swarm().await;
@@ -91,7 +137,7 @@ async fn an_offender_is_not_dialled() {
     assert!(!swarm.may_talk_to(&peer()));
     swarm.join(vec![peer()]);
     let dialled = swarm.dials.join_next().await.unwrap().unwrap();
-    assert!(matches!(dialled, (offender, None) if offender == peer()));
+    assert_eq!((dialled.peer, dialled.way), (peer(), Way::None));
     endpoint.close().await;
 }
 

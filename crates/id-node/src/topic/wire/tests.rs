@@ -32,7 +32,7 @@ fn gossip(content: &[u8], round: u16) -> Vec<u8> {
 
 fn message(frame: &[u8]) -> Box<Message> {
     match judge(TOPIC, frame) {
-        Ok((Heard::Message(message), _)) => message,
+        Ok((Heard::Message(message) | Heard::Request(message), _)) => message,
         other => panic!("{other:?}"),
     }
 }
@@ -89,6 +89,15 @@ fn a_part_of_a_frame_is_malformed() {
 fn a_disconnect_is_the_last_frame_and_nothing_else_is() {
     let last: Vec<_> = ordinary().into_iter().filter(|frame| is_last(frame)).collect();
     assert_eq!(last, [bytes(&Wire::Swarm(Swarm::Disconnect { alive: true, respond: false }))]);
+}
+
+#[test]
+fn what_can_not_be_denied_is_told_apart() {
+    let is_request = |frame: &Vec<u8>| matches!(judge(TOPIC, frame), Ok((Heard::Request(_), _)));
+    let n_requests = ordinary().iter().filter(|frame| is_request(frame)).count();
+    assert_eq!(n_requests, 3, "two to join, and one of high priority");
+    assert_eq!(write(&goodbye(TOPIC).unwrap()), Some(GOODBYE.to_vec()));
+    assert!(is_last(&GOODBYE));
 }
 
 #[test]
@@ -202,7 +211,7 @@ fn of_what_passes_nothing_is_made_that_can_not_be_written() {
         let unjudged = World::after(&frames, |frame| read(TOPIC, frame).unwrap());
         assert!(unjudged.n_too_long > 0, "{what}: is no poison");
         let judged = |frame: &[u8]| match judge(TOPIC, frame).unwrap().0 {
-            Heard::Message(message) => message,
+            Heard::Message(message) | Heard::Request(message) => message,
             Heard::TooLong(_) | Heard::Nothing => nothing(TOPIC).unwrap(),
         };
         let world = World::after(&frames, judged);
