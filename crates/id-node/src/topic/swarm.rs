@@ -55,6 +55,9 @@ const MAX_LINK_EVENTS: usize = 256;
 const CONTENT_KEPT: Duration = Duration::from_secs(10);
 /// How often to look after what is kept. Origin: the finest of the times below, with room.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How long after an offence others have taken the offender's place. Origin: the first wait of rejoining,
+/// and a second more.
+const RECOVERED_AFTER: Duration = Duration::from_secs(2);
 /// How many neighbours there are at most. Origin: iroh-gossip's, from the HyParView paper, p. 9.
 const MAX_NEIGHBOURS: usize = 5;
 /// How long a connection is kept that is nobody's neighbour. Origin: gossip needs it for a second at most.
@@ -117,6 +120,8 @@ pub(super) struct Swarm {
     forgotten: Vec<PublicKey>,
     /// Whom to join after a new start.
     lost: Vec<PublicKey>,
+    /// Since when an offender may have kept from us what others said.
+    may_lack_since: Option<Instant>,
 }
 
 /// How a dial has ended.
@@ -167,6 +172,7 @@ impl Swarm {
             events: VecDeque::new(),
             forgotten: Vec::new(),
             lost: Vec::new(),
+            may_lack_since: None,
         };
         // Joining nobody subscribes to the topic.
         swarm.join(Vec::new());
@@ -358,6 +364,7 @@ impl Swarm {
         warn!(event = "neighbour_cut_off", %peer, reason, "a neighbour is cut off");
         self.guests.convict(peer, std::time::Instant::now());
         self.around.counts.count(what);
+        self.may_lack_since.get_or_insert(Instant::now());
         self.links.close_all_of(&peer, end);
     }
 
@@ -478,10 +485,20 @@ impl Swarm {
         let now = Instant::now();
         self.links.finish_idle(now, IDLE_AFTER, |peer| self.neighbours.contains_key(peer));
         self.clean_state();
+        self.ask_for_what_we_lack(now);
         let lost = std::mem::take(&mut self.lost);
         if !lost.is_empty() {
             info!("joining the neighbours of before again");
             self.join(lost);
+        }
+    }
+
+    /// Offenders may have been all our neighbours for a while, or all of somebody who spoke.
+    fn ask_for_what_we_lack(&mut self, now: Instant) {
+        let is_due = self.may_lack_since.is_some_and(|since| now >= since + RECOVERED_AFTER);
+        if is_due && !self.neighbours.is_empty() {
+            self.may_lack_since = None;
+            self.emit(Event::Lagged);
         }
     }
 

@@ -131,6 +131,22 @@ async fn after_an_offence_newcomers_take_the_place_of_whoever_came_last() {
 }
 
 #[tokio::test]
+async fn after_an_offence_we_ask_once_for_what_we_may_lack_as_soon_as_there_is_a_neighbour() {
+    let (mut swarm, endpoint) = swarm().await;
+    swarm.convict(peer(), End::Stalled, Count::CutOff);
+    let recovered = Instant::now() + RECOVERED_AFTER;
+    swarm.ask_for_what_we_lack(recovered);
+    assert!(swarm.events.is_empty());
+    swarm.hear(JOIN);
+    swarm.events.clear();
+    for _ in 0..2 {
+        swarm.ask_for_what_we_lack(recovered);
+        assert_eq!(swarm.events, [Event::Lagged]);
+    }
+    endpoint.close().await;
+}
+
+#[tokio::test]
 async fn an_offender_is_not_dialled() {
     let (mut swarm, endpoint) = swarm().await;
     swarm.convict(peer(), End::Stalled, Count::CutOff);
