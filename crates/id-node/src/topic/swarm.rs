@@ -55,9 +55,9 @@ const MAX_LINK_EVENTS: usize = 256;
 const CONTENT_KEPT: Duration = Duration::from_secs(10);
 /// How often to look after what is kept. Origin: the finest of the times below, with room.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// How long after an offence others have taken the offender's place. Origin: the first wait of rejoining,
-/// and a second more.
-const RECOVERED_AFTER: Duration = Duration::from_secs(2);
+/// How long after an offence others have taken the offender's place. Origin: a guess; who has too few
+/// neighbours asks others at once.
+const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 /// How many neighbours there are at most. Origin: iroh-gossip's, from the HyParView paper, p. 9.
 const MAX_NEIGHBOURS: usize = 5;
 /// How long a connection is kept that is nobody's neighbour. Origin: gossip needs it for a second at most.

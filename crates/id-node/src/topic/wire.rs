@@ -49,10 +49,10 @@ pub(super) fn judge(topic: TopicId, frame: &[u8]) -> Result<(Heard, u32), Malfor
     let (wire, _) = postcard::take_from_bytes::<Wire<'_>>(frame).map_err(|_| Malformed)?;
     let cost = wire.cost();
     let heard = match wire {
-        Wire::Gossip(Gossip::Gossip { content, .. }) if content.len() > MAX_GOSSIP_LEN => {
+        Wire::Gossip(Broadcast::Gossip { content, .. }) if content.len() > MAX_GOSSIP_LEN => {
             Heard::TooLong(content.to_vec())
         }
-        Wire::Gossip(Gossip::Gossip { scope: Scope::Swarm(LAST_ROUND), .. }) => Heard::Nothing,
+        Wire::Gossip(Broadcast::Gossip { scope: Scope::Swarm(LAST_ROUND), .. }) => Heard::Nothing,
         Wire::Gossip(_) => Heard::Message(read(topic, frame)?),
         Wire::Swarm(swarm) => {
             let is_request = swarm.is_request();
@@ -100,7 +100,7 @@ enum Wire<'a> {
     #[serde(borrow)]
     Swarm(Swarm<'a>),
     #[serde(borrow)]
-    Gossip(Gossip<'a>),
+    Gossip(Broadcast<'a>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ enum Priority {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Gossip<'a> {
+enum Broadcast<'a> {
     Gossip { id: [u8; 32], content: &'a [u8], scope: Scope },
     Prune,
     Graft { id: Option<[u8; 32]>, round: u16 },
@@ -163,7 +163,7 @@ impl Wire<'_> {
     fn cost(&self) -> u32 {
         let n_parts = match self {
             Self::Swarm(Swarm::Shuffle { nodes, .. } | Swarm::ShuffleReply(nodes)) => nodes.len(),
-            Self::Gossip(Gossip::IHave(ids)) => ids.len(),
+            Self::Gossip(Broadcast::IHave(ids)) => ids.len(),
             _ => 1,
         };
         n_parts.max(1) as u32

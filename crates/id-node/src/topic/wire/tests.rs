@@ -27,7 +27,7 @@ fn nodes(n: u8, places: &[u8]) -> Vec<Node<'_>> {
 
 fn gossip(content: &[u8], round: u16) -> Vec<u8> {
     let id = *blake3::hash(content).as_bytes();
-    bytes(&Wire::Gossip(Gossip::Gossip { id, content, scope: Scope::Swarm(round) }))
+    bytes(&Wire::Gossip(Broadcast::Gossip { id, content, scope: Scope::Swarm(round) }))
 }
 
 fn message(frame: &[u8]) -> Box<Message> {
@@ -53,11 +53,11 @@ fn ordinary() -> Vec<Vec<u8>> {
     ];
     let id = [9; 32];
     let broadcast = [
-        Gossip::Prune,
-        Gossip::Graft { id: None, round: 1 },
-        Gossip::Graft { id: Some(id), round: 300 },
-        Gossip::IHave(vec![(id, 3); 116]),
-        Gossip::Gossip { id, content: b"hello", scope: Scope::Neighbors },
+        Broadcast::Prune,
+        Broadcast::Graft { id: None, round: 1 },
+        Broadcast::Graft { id: Some(id), round: 300 },
+        Broadcast::IHave(vec![(id, 3); 116]),
+        Broadcast::Gossip { id, content: b"hello", scope: Scope::Neighbors },
     ];
     let swarm = swarm.into_iter().map(Wire::Swarm);
     let all = swarm.chain(broadcast.into_iter().map(Wire::Gossip));
@@ -117,9 +117,9 @@ fn what_has_made_the_last_hop_goes_no_further() {
 #[test]
 fn what_a_frame_costs_grows_with_what_it_names() {
     let cost = |wire: Wire<'_>| judge(TOPIC, &bytes(&wire)).unwrap().1;
-    assert_eq!(cost(Wire::Gossip(Gossip::IHave(vec![([9; 32], 3); 100]))), 100);
+    assert_eq!(cost(Wire::Gossip(Broadcast::IHave(vec![([9; 32], 3); 100]))), 100);
     assert_eq!(cost(Wire::Swarm(Swarm::ShuffleReply(nodes(60, b"x")))), 60);
-    assert_eq!(cost(Wire::Gossip(Gossip::IHave(Vec::new()))), 1);
+    assert_eq!(cost(Wire::Gossip(Broadcast::IHave(Vec::new()))), 1);
 }
 
 /// iroh-gossip's state with five neighbours.
