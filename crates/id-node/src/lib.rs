@@ -33,4 +33,3 @@ pub use id_client;
 pub use iroh;
 pub use node::{Node, NodeError};
 pub use observer::Observer;
-pub use topic::GossipConnections;

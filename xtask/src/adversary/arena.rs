@@ -11,14 +11,15 @@ use crate::{
 
 const PROGRAMS: [Needed; 2] = [namespaces::UNSHARE, ("ip", "-V", "iproute2")];
 
-/// Addresses that `lo` has besides loopback's, so that packets to them are seen: a link-local one, a
-/// private one and one that nobody has (RFC 5737).
+/// Addresses whose packets are seen besides loopback's: a link-local one, a private one and one that nobody
+/// has (RFC 5737).
 pub(super) const OTHERS: [&str; 3] = ["169.254.99.1", "10.99.0.1", "192.0.2.1"];
 
-/// Gives `lo` the addresses before `--`.
+/// Delivers here what goes to the addresses before `--`. They are no addresses of `lo`: nodes and crawlers
+/// may dial where they are themselves.
 const SET_UP: &str = r#"
 ip link set lo up || exit
-while [ "$1" != -- ]; do ip address add "$1/32" dev lo || exit; shift; done; shift
+while [ "$1" != -- ]; do ip route add local "$1/32" dev lo || exit; shift; done; shift
 clear() { :; }
 "#;
 
