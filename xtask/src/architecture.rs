@@ -109,6 +109,12 @@ const WALLS: &[Wall] = &[
         ],
     },
     Wall {
+        rule: "no program that is shipped counts its allocations for the fuzzer",
+        package: "id-cli",
+        features: &["--all-features"],
+        banned: &["id-fuzz", "allocation-counter"],
+    },
+    Wall {
         rule: "the adversary is made of nothing of the node's",
         package: "id-adversary",
         features: &[],

@@ -1,15 +1,18 @@
-//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
 
 mod adversary;
 mod architecture;
+mod bench;
 mod ci;
 mod demo;
 mod documents;
+mod fuzz;
 mod lab;
 mod logs;
+mod namespaces;
 mod process;
 mod project;
 mod source;
@@ -36,6 +39,10 @@ enum Command {
     Lab(lab::Lab),
     /// Attacks a network of real nodes, role by role, and measures what its users feel of it
     Adversary(adversary::Adversary),
+    /// Feeds every reader of strangers' bytes with what libFuzzer makes up
+    Fuzz(fuzz::Fuzz),
+    /// Measures how fast what has to be fast is
+    Bench(bench::Bench),
     /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
     #[command(visible_alias = "ci")]
     Test(ci::Test),
@@ -60,6 +67,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Testnet(testnet) => testnet.run(&project),
         Command::Lab(lab) => lab.run(&project),
         Command::Adversary(adversary) => adversary.run(&project),
+        Command::Fuzz(fuzz) => fuzz.run(&project),
+        Command::Bench(bench) => bench.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }

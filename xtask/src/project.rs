@@ -48,6 +48,15 @@ impl Project {
         command
     }
 
+    /// The cargo of the nightly compiler, in the project's root.
+    pub(crate) fn nightly_cargo<const N: usize>(&self, args: [&str; N]) -> Command {
+        let mut command = in_dir(Command::new("rustup"), &self.root);
+        // Else it would use the compiler that runs this program.
+        command.env_remove("CARGO").env_remove("RUSTC");
+        command.args(["run", "nightly", "cargo"]).args(args);
+        command
+    }
+
     /// A cargo command for the whole workspace and all its features, whatever it does: so every
     /// command gives the dependencies the same features, and none is compiled twice.
     pub(crate) fn workspace(&self, command: &str) -> Command {
@@ -65,6 +74,11 @@ impl Project {
         eprintln!("building id-node and id-cli (the first time takes minutes)");
         pass(self.workspace("build").args(["--bins", "--examples"]))?;
         self.built_binaries()
+    }
+
+    /// Where builds are, a directory for each profile.
+    pub(crate) fn target_dir(&self) -> &Path {
+        &self.target_dir
     }
 
     /// Where labs keep what they need while they run, and what is kept of those that failed.
@@ -118,7 +132,10 @@ pub(crate) fn line(command: &Command) -> String {
 }
 
 fn cargo(dir: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    in_dir(Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())), dir)
+}
+
+fn in_dir(mut command: Command, dir: &Path) -> Command {
     command.current_dir(dir);
     // `cargo run` tells us about our own package. Passed on, it would look like a change to build
     // scripts that watch these variables, and ring and all of iroh above it be compiled anew.

@@ -1,5 +1,6 @@
 //! Asking one peer.
 
+pub(crate) mod answer;
 mod failure;
 mod session;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use id_proto::{DecodeError, ErrorCode, ErrorResponse};
+use id_proto::{DecodeError, ErrorCode, ErrorResponse, limits::MAX_ERROR_LEN};
 
 /// What kind of failure it was: the documented list of `error` in `id-cli`'s output.
 ///
@@ -108,7 +108,11 @@ impl From<ErrorResponse> for AskError {
             ErrorCode::Malformed => FailKind::Protocol,
             _ => FailKind::Internal,
         };
-        Self::new(kind, response.message)
+        let mut message = response.message;
+        // The sender ought to have cut it. A report keeps one for each peer.
+        message.truncate(message.floor_char_boundary(MAX_ERROR_LEN));
+        message.shrink_to_fit();
+        Self { kind, message }
     }
 }
 
@@ -120,5 +124,18 @@ impl From<DecodeError> for AskError {
             _ => FailKind::Protocol,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peers_message_is_cut_and_nothing_of_the_rest_is_kept() {
+        let message = format!("x{}", "ä".repeat(10_000));
+        let error = AskError::from(ErrorResponse { code: 6, message });
+        assert_eq!(error.message.len(), MAX_ERROR_LEN - 1, "a character isn't cut");
+        assert!(error.message.capacity() < 2 * MAX_ERROR_LEN);
     }
 }

@@ -51,6 +51,8 @@ pub mod frame;
 #[cfg(any(test, feature = "test-util"))]
 pub mod memory;
 mod transport;
+#[cfg(feature = "test-util")]
+pub mod untrusted;
 
 pub use address_policy::AddressPolicy;
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};

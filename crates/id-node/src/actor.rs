@@ -331,7 +331,7 @@ impl Running {
     }
 
     /// Tries the bootstrap peers through gossip, for they may speak nothing else, and asks the others
-    /// first: gossip's dial of a peer that isn't there would hold back the next one for half a minute.
+    /// first: most may be gone, and who answers is known to be there.
     fn rejoin(&mut self, now: Duration) {
         self.rejoin.attempted(now, rand::random());
         if self.membership.is_isolated() {

@@ -5,7 +5,7 @@
 //! it keeps and whom it dials; and none is ever fatal: what it last did is there for people to read.
 
 mod book;
-mod dns;
+pub(crate) mod dns;
 mod finds;
 mod guide;
 mod mdns;
@@ -20,12 +20,11 @@ use tracing::info;
 pub(crate) use self::guide::Guide;
 use self::{dns::DnsNames, mdns::Mdns};
 use crate::{
-    GossipConnections,
     clock::Clock,
     config::NodeConfig,
     membership::View,
-    rendezvous::{Dht, Rendezvous, Seeker, add_lookup_to},
-    topic::Joiner,
+    rendezvous::{Dht, Offer, Rendezvous, Seeker, add_lookup_to},
+    topic::{GossipCounts, Joiner},
 };
 
 /// The channels that are in use. They end when this is dropped.
@@ -49,8 +48,8 @@ pub(crate) struct Surroundings {
 /// What each channel last did, as it changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reports {
-    /// The connections of the topic, if there is one.
-    pub(crate) gossip: Option<GossipConnections>,
+    /// What happened in the topic, if there is one.
+    pub(crate) gossip: Option<GossipCounts>,
     pub(crate) dht: Option<watch::Receiver<String>>,
     pub(crate) mdns: Option<watch::Receiver<String>>,
     pub(crate) dns: Option<watch::Receiver<String>>,
@@ -71,7 +70,7 @@ impl Channels {
     }
 
     /// What they report, beside gossip itself, if there is a topic to join.
-    pub(crate) fn reports(&self, gossip: Option<GossipConnections>) -> Reports {
+    pub(crate) fn reports(&self, gossip: Option<GossipCounts>) -> Reports {
         Reports {
             gossip,
             dht: self.dht.as_ref().map(Rendezvous::watch),
@@ -86,8 +85,8 @@ impl Reports {
     pub(crate) fn list(&self, n_neighbours: usize) -> Vec<(String, String)> {
         let gossip = match (&self.gossip, n_neighbours) {
             (None, _) => "disabled".to_owned(),
-            (Some(connections), 0) => format!("no neighbour{}", connections.counts()),
-            (Some(connections), n) => format!("{n} neighbours{}", connections.counts()),
+            (Some(counts), 0) => format!("no neighbour{counts}"),
+            (Some(counts), n) => format!("{n} neighbours{counts}"),
         };
         let last = |report: &Option<watch::Receiver<String>>| {
             report.as_ref().map_or("disabled".to_owned(), |report| report.borrow().clone())
@@ -116,8 +115,8 @@ fn look_up_in(
     config: &NodeConfig,
     around: &Surroundings,
 ) -> Option<AbortOnDropHandle<()>> {
-    let is_private = config.network.is_private();
-    add_lookup_to(&around.endpoint, dht, config.announce_addrs, is_private)
+    let offer = Offer { announce: config.announce_addrs, private: config.network.is_private() };
+    add_lookup_to(&around.endpoint, dht, offer, config.address_policy())
 }
 
 /// Where a channel says what it last did.
@@ -155,7 +154,7 @@ mod tests {
         let off = ["gossip: disabled", "dht: disabled", "mdns: disabled", "dns: disabled"];
         assert_eq!(listed(&Reports::default(), 0), off);
         let (report, mdns) = Report::new("mdns");
-        let gossip = Some(GossipConnections::default());
+        let gossip = Some(GossipCounts::default());
         let reports = Reports { gossip, mdns: Some(mdns), ..Reports::default() };
         let on = ["gossip: no neighbour", "dht: disabled", "mdns: starting", "dns: disabled"];
         assert_eq!(listed(&reports, 0), on);

@@ -8,13 +8,14 @@ use std::{
     sync::Arc,
 };
 
+use id_client::AddressPolicy;
 use id_proto::{
     Network, PeerAnnouncement,
     iroh_base::{EndpointAddr, TransportAddr},
     limits::{self, MAX_ADDRS},
 };
 
-use crate::{GossipConnections, data_dir::DataDir, membership::MembershipConfig};
+use crate::{data_dir::DataDir, membership::MembershipConfig};
 
 /// Most names that are asked for in the DNS. Origin: a guess; a network has one, or one per site.
 pub const MAX_DNS_NAMES: usize = 8;
@@ -32,8 +33,6 @@ pub struct NodeConfig {
     pub bootstrap: Vec<EndpointAddr>,
     /// Whether to join the gossip topic. Without it, a node knows nobody, but can be asked.
     pub gossip: bool,
-    /// The connections that gossip uses, seen by a hook of the endpoint: see [`GossipConnections`].
-    pub gossip_connections: GossipConnections,
     /// The mainline DHT in which to meet others by records; none if there is none.
     pub dht: Option<DhtBootstrap>,
     /// Whether to look for others on the local network by multicast DNS, and, as a member, to be
@@ -58,7 +57,6 @@ impl NodeConfig {
             role: Role::Member,
             bootstrap: Vec::new(),
             gossip: true,
-            gossip_connections: GossipConnections::default(),
             dht: None,
             mdns: false,
             bootstrap_dns: Vec::new(),
@@ -72,6 +70,12 @@ impl NodeConfig {
     /// One who watches `network` in silence: announces nothing, serves nothing.
     pub fn observer(network: Network) -> Self {
         Self { role: Role::Observer, ..Self::new(network) }
+    }
+
+    /// Which announced addresses may be dialled: peers may be where the configured ones are.
+    pub(crate) fn address_policy(&self) -> AddressPolicy {
+        let strict = AddressPolicy::new(&self.network);
+        self.bootstrap.iter().fold(strict, AddressPolicy::open)
     }
 }
 

@@ -11,7 +11,7 @@
 
 mod files;
 mod identity;
-mod peers;
+pub(crate) mod peers;
 mod runtime_file;
 
 use std::{

@@ -12,8 +12,6 @@ use iroh::{
     endpoint::{BindError, BindOpts, Builder, PortmapperConfig, QuicTransportConfig, presets},
 };
 
-use crate::GossipConnections;
-
 /// Most relays that can be configured. Origin: one home relay is used; the others are spare.
 pub const MAX_RELAYS: usize = 4;
 
@@ -34,8 +32,6 @@ pub struct EndpointOptions {
     pub preferred_port: Option<u16>,
     /// Which relays to use, and whether third parties are contacted at all.
     pub relay: Relay,
-    /// What shall see the connections of the gossip of the node on this endpoint.
-    pub gossip_connections: GossipConnections,
 }
 
 /// The relays of an endpoint.
@@ -125,7 +121,7 @@ fn builder(options: &EndpointOptions) -> Builder {
             .relay_mode(RelayMode::custom(urls.iter().cloned()))
             .dns_resolver(system_resolver()),
     };
-    let builder = builder.hooks(options.gossip_connections.clone()).transport_config(transport());
+    let builder = builder.transport_config(transport());
     match &options.secret_key {
         Some(key) => builder.secret_key(key.clone()),
         None => builder,

@@ -9,12 +9,15 @@
 //! `rendezvous`.
 //!
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
-//! does, with the help of [`endpoint`] and [`data_dir`].
+//! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
 
 pub mod config;
+pub mod config_file;
 pub mod data_dir;
 pub mod endpoint;
 pub mod membership;
+#[cfg(feature = "test-util")]
+pub mod untrusted;
 
 mod actor;
 mod address_book;
@@ -31,4 +34,3 @@ pub use id_client;
 pub use iroh;
 pub use node::{Node, NodeError};
 pub use observer::Observer;
-pub use topic::GossipConnections;

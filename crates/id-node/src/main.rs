@@ -6,7 +6,7 @@ use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use id_node::{
-    GossipConnections, Node, NodeConfig,
+    Node, NodeConfig,
     data_dir::{DataDir, RuntimeFile},
     endpoint::{self, EndpointOptions},
 };
@@ -46,18 +46,16 @@ async fn run_node(settings: Settings) -> Result<()> {
     let signals = Signals::listen()?;
     let data_dir = settings.data_dir.as_deref().map(DataDir::open).transpose()?.map(Arc::new);
     let secret_key = data_dir.as_ref().map(|dir| dir.identity()).transpose()?;
-    let gossip_connections = GossipConnections::default();
     let options = EndpointOptions {
         secret_key,
         bind: settings.bind,
         // Peers will look for us where we were.
         preferred_port: data_dir.as_ref().and_then(|dir| dir.last_port()),
         relay: settings.relay.clone(),
-        gossip_connections: gossip_connections.clone(),
     };
     let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
 
-    let stopped = serve(endpoint.clone(), gossip_connections, &settings, data_dir, signals).await;
+    let stopped = serve(endpoint.clone(), &settings, data_dir, signals).await;
     match stopped {
         // Whoever asks twice doesn't want to wait for peers to acknowledge anything.
         Ok(Stopped::AtOnce) => drop(timeout(Duration::from_millis(50), endpoint.close()).await),
@@ -76,7 +74,6 @@ enum Stopped {
 
 async fn serve(
     endpoint: Endpoint,
-    gossip_connections: GossipConnections,
     settings: &Settings,
     data_dir: Option<Arc<DataDir>>,
     signals: Signals,
@@ -85,7 +82,6 @@ async fn serve(
         name: settings.name.clone(),
         bootstrap: settings.bootstrap.clone(),
         gossip: settings.gossip,
-        gossip_connections,
         dht: settings.dht.clone(),
         mdns: settings.mdns,
         bootstrap_dns: settings.bootstrap_dns.clone(),

@@ -3,15 +3,28 @@
 //! Sans-IO. [`Membership::handle`] takes an [`Event`] and the time, and returns [`Effect`]s for the
 //! actor to perform. The same events at the same times give the same effects, whoever drives them:
 //! the actor, a test or a simulation.
+//!
+//! Here are the state, what happens upon which event, and what readers get to see. The rooms:
+//!
+//! - What is believed: `belief`, a statement's way into the table, with the checks of `gate`, the
+//!   budgets of `introducers` and `deliverers` (of `bucket`s) and the memory of the `departed`.
+//! - What is known: `table` of entries, each heard at a `moment`; `view` and `stats` for readers.
+//! - When to dial whom: `dials`, with the queues of `probes`, those who are `lost`, and `syncs`,
+//!   whose table is asked for when.
+//! - What we say: `own`, when by `schedule`, numbered by `seq`.
 
+mod belief;
 mod bucket;
 mod config;
+mod deliverers;
 mod departed;
+mod dials;
 mod event;
 mod gate;
 mod introducers;
 mod lost;
 mod moment;
+mod own;
 mod probes;
 mod schedule;
 mod seq;
@@ -29,27 +42,26 @@ pub use event::{Effect, Event, Now, RemovalReason, SyncEnd};
 pub use gate::Refusal;
 use id_client::AddressPolicy;
 use id_proto::{
-    GossipMessage, Leave, PeerAnnouncement, PeerEntry, SignedAnnouncement, SignedLeave, Statement,
-    UnverifiedAnnouncement, UnverifiedLeave,
-    iroh_base::{EndpointAddr, PublicKey, SecretKey, Signature, TransportAddr},
-    limits,
+    PeerAnnouncement, SignedAnnouncement,
+    iroh_base::{EndpointAddr, PublicKey, SecretKey},
 };
 pub use moment::Moment;
+pub use own::OwnFacts;
 pub use stats::Stats;
 pub use table::{Entry, Share};
 pub use view::{Introducer, View};
 
 use self::{
+    deliverers::Deliverers,
     departed::{Departed, MAX_DEPARTED},
-    event::Way,
-    gate::{Gate, author_rate},
-    introducers::{Introducers, Payment, Space},
+    introducers::Introducers,
     lost::{Bond, Lost},
-    probes::{Account, Probes},
-    schedule::{Audience, Schedule},
+    own::{sign, within_limits},
+    probes::Probes,
+    schedule::Schedule,
     seq::Seq,
     syncs::Syncs,
-    table::{Standing, Table, TableFull},
+    table::Table,
 };
 
 /// Fewer neighbours than this may all be bad ones, or the last ones before a cut. Origin: a guess;
@@ -61,30 +73,8 @@ const FEW_NEIGHBOURS: usize = 3;
 /// Origin: a table of 65,536 takes seconds; a neighbour may be as young as we are, and another one
 /// be asked after it.
 const JOINING: Duration = Duration::from_secs(60);
-/// How long after it came a peer may be dialled to verify it. Origin: a guess; many come together,
-/// and some of them say goodbye at once.
-const VERIFY_AFTER: Duration = Duration::from_secs(1);
-/// How long after it was tried in vain a peer may be dialled again to verify it. Origin: a guess; a
-/// peer that can't be dialled is as alive as its announcements say.
-const VERIFY_AGAIN: Duration = Duration::from_secs(600);
-/// How many peers that we haven't verified are taken at their word when the interval is chosen,
-/// besides [`TRUST_FACTOR`] for each that we have. Origin: as many never lengthen it (30 s at 100/s).
-const TRUSTED_CLAIMS: usize = 1024;
-/// Origin: a guess; whoever verifies a quarter of a network doesn't misjudge its size much.
-const TRUST_FACTOR: usize = 4;
 /// How many introducers a view shows. Origin: HyParView's active view.
 const MAX_SHARES: usize = 5;
-
-/// What a node says of itself that may change while it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnFacts {
-    /// What its operator calls it, at most [`limits::MAX_NAME_LEN`] bytes; a longer one is a panic.
-    pub name: Option<String>,
-    /// How many blobs it holds.
-    pub blob_count: u64,
-    /// Where it can be dialled, in order of usefulness; what doesn't fit is left out.
-    pub addrs: Vec<TransportAddr>,
-}
 
 /// How a view differs from the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +99,7 @@ pub struct Membership {
     table: Table,
     departed: Departed,
     introducers: Introducers,
+    deliverers: Deliverers,
     policy: AddressPolicy,
     neighbours: BTreeSet<PublicKey>,
     /// Until when whole tables are taken on one peer's word.
@@ -156,6 +147,7 @@ impl Membership {
             table,
             departed: Departed::new(MAX_DEPARTED),
             introducers: Introducers::new(config.max_entries),
+            deliverers: Deliverers::default(),
             policy: config.address_policy.clone(),
             neighbours: BTreeSet::new(),
             joining_until: Duration::ZERO,
@@ -258,255 +250,6 @@ impl Membership {
         shares.map(left).collect()
     }
 
-    fn on_gossip(&mut self, message: &[u8], from: PublicKey, now: Now, effects: &mut Vec<Effect>) {
-        match GossipMessage::decode(message) {
-            Ok(GossipMessage::Announce(announcement)) => {
-                self.believe(announcement, Way::Gossip(from), Duration::ZERO, now, effects);
-            }
-            Ok(GossipMessage::Leave(leave)) => self.on_leave(leave, now, effects),
-            Ok(_) => self.stats.count_refusal(Refusal::UnknownVersion),
-            Err(error) => self.stats.count_refusal(Refusal::from(&error)),
-        }
-    }
-
-    fn on_told(&mut self, item: &[u8], by: PublicKey, now: Now, effects: &mut Vec<Effect>) {
-        match PeerEntry::decode(item) {
-            // What the responder hasn't heard for a while doesn't get younger by being told.
-            Ok(entry) => {
-                let size = self.table.len();
-                let author = entry.announcement.claimed().node_id;
-                let was_heard = self.hears(&author, now);
-                self.believe(entry.announcement, Way::Told(by), entry.age, now, effects);
-                self.syncs.told(by, self.table.len() > size);
-                if !was_heard && self.hears(&author, now) {
-                    self.pass_on(author, by, now, effects);
-                }
-            }
-            Err(error) => self.stats.count_refusal(Refusal::from(&error)),
-        }
-    }
-
-    fn on_synced(&mut self, peer: PublicKey, end: SyncEnd, now: Now) {
-        self.syncs.ended(peer, end, self.table.len(), now);
-        self.lost.told_all(&peer);
-        // It was us who dialled, and a handshake is a handshake.
-        if end == SyncEnd::Complete {
-            self.mark_verified(peer, now);
-        }
-    }
-
-    /// Whether there is news of the peer as often as it promised.
-    fn hears(&self, peer: &PublicKey, now: Now) -> bool {
-        self.table.get(peer).is_some_and(|entry| !entry.is_overdue(now.mono))
-    }
-
-    /// Tells our part of the network of an author that a part which we had lost has told us of.
-    fn pass_on(&mut self, author: PublicKey, by: PublicKey, now: Now, effects: &mut Vec<Effect>) {
-        if let Some(entry) = self.table.get(&author)
-            && self.lost.passes_on(&by, now.mono)
-        {
-            effects.push(Effect::Broadcast(GossipMessage::announce(&entry.announcement)));
-        }
-    }
-
-    /// The one place that decides whether an announcement is believed.
-    fn believe(
-        &mut self,
-        announcement: UnverifiedAnnouncement,
-        way: Way,
-        age: Duration,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        match self.admit(announcement, way, age, now) {
-            Ok(Admitted { entry, is_new, evicted }) => {
-                self.stats.believed += 1;
-                self.changed = true;
-                if !entry.is_overdue(now.mono) {
-                    self.lost.found(&entry.node_id());
-                }
-                if is_new {
-                    self.syncs.announced(&entry.node_id());
-                }
-                if let Some(evicted) = evicted {
-                    self.forget(&evicted, RemovalReason::Evicted, effects);
-                }
-                effects.push(Effect::Learned { entry, is_new });
-            }
-            Err(refusal) => self.stats.count_refusal(refusal),
-        }
-    }
-
-    /// Every check, the signature's last. Only what its author has signed is counted against
-    /// anybody's budget: or else a forger could use up somebody else's.
-    fn admit(
-        &mut self,
-        announcement: UnverifiedAnnouncement,
-        way: Way,
-        age: Duration,
-        now: Now,
-    ) -> Result<Admitted, Refusal> {
-        let claimed = announcement.claimed();
-        self.gate().check(claimed, age, now)?;
-        let (author, rate) = (claimed.node_id, author_rate(claimed.interval_secs));
-        let old = self.table.get(&author).cloned();
-        let mut budget = old.as_ref().map_or_else(|| self.departed.author(&author), |it| it.author);
-        // What we asked its author for isn't what it floods us with.
-        if way != Way::Dialled && !budget.has(rate, now.mono) {
-            return Err(Refusal::AuthorBudget);
-        }
-        let heard = Moment::before(now.mono, age);
-        let place = match &old {
-            Some(old) => Place::of(old),
-            None => self.place_for(author, way, heard, now)?,
-        };
-        let announcement = announcement.verify().map_err(|_| Refusal::BadSignature)?;
-        if way != Way::Dialled {
-            budget.take(rate, now.mono);
-        }
-        self.introducers.pay(place.introducer, place.payment, now.mono);
-        let evicted = place.evicts.and_then(|peer| self.table.remove(&peer));
-        let new = Entry::new(announcement, way.source(), place.introducer, heard);
-        let new = match &old {
-            Some(old) => new.after(old),
-            None => Entry { verify_at: now.mono + VERIFY_AFTER, ..new },
-        };
-        let entry = Arc::new(Entry { author: budget, ..new });
-        self.table.insert(entry.clone());
-        Ok(Admitted { entry, is_new: old.is_none(), evicted })
-    }
-
-    /// On whose account somebody whom the table lacks gets a place, and who goes for it.
-    fn place_for(
-        &self,
-        author: PublicKey,
-        way: Way,
-        heard: Moment,
-        now: Now,
-    ) -> Result<Place, Refusal> {
-        let is_protected = self.table.is_protected(&author);
-        let Some(by) = way.introducer().filter(|_| !is_protected) else {
-            let evicts = self.table.place_for(&author, heard, Standing::Certain);
-            let evicts = evicts.map_err(|TableFull| Refusal::TableFull)?;
-            return Ok(Place { introducer: author, payment: Payment::Nothing, evicts });
-        };
-        let evicts = self.table.place_for(&by, heard, Standing::Claimed);
-        let evicts = evicts.map_err(|TableFull| Refusal::TableFull)?;
-        let space = self.table.space();
-        // Who has just come has nobody to compare with; free room is nobody's loss, but memory.
-        let n_claimed = self.table.n_claimed(&by);
-        let is_joining = matches!(way, Way::Told(_))
-            && now.mono < self.joining_until
-            && n_claimed < self.config.max_joining;
-        let payment = match self.introducers.payment(&by, n_claimed, space, now.mono) {
-            _ if is_joining && space == Space::Free => Payment::Nothing,
-            Some(payment) => payment,
-            None => return Err(Refusal::IntroducerBudget),
-        };
-        Ok(Place { introducer: by, payment, evicts })
-    }
-
-    fn gate(&self) -> Gate<'_> {
-        Gate {
-            me: &self.me,
-            network_tag: self.config.network_tag,
-            table: &self.table,
-            departed: &self.departed,
-        }
-    }
-
-    fn on_leave(&mut self, leave: UnverifiedLeave, now: Now, effects: &mut Vec<Effect>) {
-        let admitted = self.gate().check(leave.claimed(), Duration::ZERO, now);
-        let leave = admitted.and_then(|()| leave.verify().map_err(|_| Refusal::BadSignature));
-        match leave {
-            Ok(leave) => self.on_left(leave.node_id, leave.seq, now, effects),
-            Err(refusal) => self.stats.count_refusal(refusal),
-        }
-    }
-
-    fn on_left(&mut self, peer: PublicKey, seq: u64, now: Now, effects: &mut Vec<Effect>) {
-        self.lost.found(&peer);
-        match self.remove(peer, RemovalReason::Left, effects) {
-            Some(entry) => self.departed.remember(&entry, seq, now),
-            None => self.departed.remember_stranger(peer, seq, now),
-        }
-    }
-
-    fn on_probed(
-        &mut self,
-        peer: PublicKey,
-        answer: Option<UnverifiedAnnouncement>,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) {
-        let asked_for = self.probes.ended(&peer);
-        // A peer that says, on a connection of its own, that it is in another network isn't in ours.
-        let answer = answer.filter(|answer| {
-            let claimed = answer.claimed();
-            claimed.node_id == peer && claimed.network_tag == self.config.network_tag
-        });
-        let is_back = self.lost.ended(&peer, answer.is_some(), now.mono);
-        // Whoever is alone asks all that it knows of, and any of them will do.
-        if answer.is_some() && (is_back || self.is_isolated()) && !self.neighbours.contains(&peer) {
-            effects.push(Effect::Join(peer));
-        }
-        if let Some(answer) = answer {
-            self.stats.probes_answered += 1;
-            if let Some(Account::Introducer(introducer)) = asked_for {
-                self.introducers.dial_answered(&introducer);
-            }
-            self.believe(answer, Way::Dialled, Duration::ZERO, now, effects);
-            // Even if the answer tells nothing new: the handshake proved that the peer is alive.
-            self.mark_verified(peer, now);
-        } else if asked_for.is_some() {
-            self.stats.probes_failed += 1;
-            self.on_probe_failed(peer, now, effects);
-        }
-    }
-
-    /// Removes the peer, unless there was news of it while the probe was under way. If our last
-    /// neighbour went meanwhile, the failure says more about us than about the peer.
-    fn on_probe_failed(&mut self, peer: PublicKey, now: Now, effects: &mut Vec<Effect>) {
-        let is_stale = self.table.get(&peer).is_some_and(|entry| entry.is_stale(now.mono));
-        if self.is_isolated() || !is_stale {
-            return;
-        }
-        if let Some(entry) = self.drop_dead(peer, RemovalReason::ProbeFailed, now, effects) {
-            // Whoever never answered may be made up, and made-up peers are not looked for.
-            if entry.verified.is_some() {
-                self.lose(&entry, Bond::Answered, now);
-            }
-        }
-    }
-
-    fn drop_dead(
-        &mut self,
-        peer: PublicKey,
-        reason: RemovalReason,
-        now: Now,
-        effects: &mut Vec<Effect>,
-    ) -> Option<Arc<Entry>> {
-        let entry = self.remove(peer, reason, effects)?;
-        self.departed.remember(&entry, entry.announcement.seq, now);
-        Some(entry)
-    }
-
-    /// Without gossip there is nothing that could be joined again.
-    fn lose(&mut self, entry: &Arc<Entry>, bond: Bond, now: Now) {
-        if self.config.gossip {
-            self.lost.lose(entry, bond, self.table.len() + 1, now.mono);
-        }
-    }
-
-    fn mark_verified(&mut self, peer: PublicKey, now: Now) {
-        if let Some(before) = self.table.mark_verified(&peer, now.mono) {
-            self.changed = true;
-            if before.verified.is_none() {
-                self.introducers.verified(&before.introducer);
-            }
-        }
-    }
-
     fn on_neighbour_up(&mut self, peer: PublicKey, now: Now) {
         self.table.protect(peer);
         if self.neighbours.is_empty() {
@@ -539,13 +282,6 @@ impl Membership {
         self.syncs.want();
     }
 
-    fn on_own_changed(&mut self, facts: OwnFacts, now: Now) {
-        if self.facts != facts {
-            self.facts = facts;
-            self.schedule.on_change(now);
-        }
-    }
-
     /// What was learned before may be dialled elsewhere now.
     fn on_policy_changed(&mut self, policy: AddressPolicy, effects: &mut Vec<Effect>) {
         if self.policy != policy {
@@ -553,18 +289,6 @@ impl Membership {
             let entries = self.table.iter().cloned();
             effects.extend(entries.map(|entry| Effect::Learned { entry, is_new: false }));
         }
-    }
-
-    fn leave(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let leave = Leave {
-            node_id: self.me,
-            timestamp_secs: now.unix.as_secs(),
-            seq: self.seq.next(now, effects),
-            network_tag: self.config.network_tag,
-        };
-        let signed = SignedLeave::sign(leave, &self.key).expect("a leave is always in bounds");
-        self.leaving = true;
-        effects.push(Effect::Broadcast(GossipMessage::leave(&signed)));
     }
 
     fn run_due(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -587,98 +311,6 @@ impl Membership {
         }
         if let Some(entry) = self.lost.start(self.table.len() + 1, now) {
             effects.push(Effect::Probe(self.dialable(&entry.announcement)));
-        }
-    }
-
-    fn announce(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let interval = self.interval();
-        let audience = if self.is_isolated() { Audience::Nobody } else { Audience::Network };
-        let seq = self.seq.next(now, effects);
-        self.own = sign(&self.key, &self.config, &self.facts, interval, seq, now);
-        self.schedule.announced(now, interval, audience, self.me, seq);
-        self.stats.announced += 1;
-        self.changed = true;
-        effects.push(Effect::Broadcast(GossipMessage::announce(&self.own)));
-    }
-
-    /// Grows with the table, so that what everyone receives stays under a budget. Peers that are only
-    /// said to be there count up to a bound: or else whoever makes up thousands silences a network.
-    fn interval(&self) -> Duration {
-        let n_verified = self.table.len() - self.table.n_unverified();
-        let credible = TRUST_FACTOR * n_verified + TRUSTED_CLAIMS;
-        let n_peers = self.table.len().min(credible) as u64;
-        let by_budget = n_peers.div_ceil(self.config.max_received_per_sec.get());
-        within_limits(self.config.announce_interval.max(Duration::from_secs(by_budget)))
-    }
-
-    fn sweep(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        self.departed.expire(now);
-        self.introducers.expire(now.mono);
-        // Silence is evidence of our own isolation, not of everybody's death.
-        let may_expire = !self.is_isolated();
-        let table = &self.table;
-        let stale = table.iter().filter(|entry| may_expire && entry.is_stale(now.mono));
-        let stale = stale.map(|entry| (entry.node_id(), account_of(table, entry)));
-        let given_up = self.probes.sweep(stale, now);
-        for peer in given_up {
-            self.drop_dead(peer, RemovalReason::Unasked, now, effects);
-        }
-    }
-
-    /// Probes those who wait for it, as many at a time as there are slots.
-    fn probe(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.is_isolated() {
-            return self.probes.cancel_waiting();
-        }
-        while let Some((peer, account)) =
-            self.probes.next(|introducer| self.introducers.may_dial(introducer, now.mono))
-        {
-            // It may have been heard while it waited.
-            let entry = self.table.get(&peer).filter(|entry| entry.is_stale(now.mono)).cloned();
-            if let Some(entry) = entry {
-                self.dial(&entry, account, now, effects);
-            }
-        }
-    }
-
-    fn dial(&mut self, entry: &Entry, account: Account, now: Now, effects: &mut Vec<Effect>) {
-        if let Account::Introducer(introducer) = account {
-            self.introducers.dialled(introducer, now.mono);
-        }
-        self.probes.started(entry.node_id(), account, now);
-        effects.push(Effect::Probe(self.dialable(&entry.announcement)));
-    }
-
-    /// Whether somebody waits to be verified, or may come to.
-    fn has_to_verify(&self) -> bool {
-        let is_wanted = self.config.verify_gap.is_some() && !self.is_isolated() && !self.leaving;
-        is_wanted && self.table.n_unverified() > 0
-    }
-
-    /// Dials one of those who are only said to be there, at most one each [`verify_gap`].
-    ///
-    /// [`verify_gap`]: MembershipConfig::verify_gap
-    fn verify(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let Some(gap) = self.config.verify_gap.filter(|_| self.has_to_verify()) else {
-            return;
-        };
-        if now.mono < self.next_verification {
-            return;
-        }
-        self.next_verification = now.mono + gap;
-        let may_dial = |introducer: &PublicKey| self.introducers.may_dial(introducer, now.mono);
-        let next = self.table.to_verify(self.last_verified_of, now.mono, may_dial).cloned();
-        let Some(entry) = next.filter(|_| self.probes.has_slot()) else {
-            return;
-        };
-        let peer = entry.node_id();
-        self.last_verified_of = Some(entry.introducer);
-        self.table.verify_later(&peer, now.mono + VERIFY_AGAIN);
-        // Where there is nothing to dial, a lookup would say where: too much for a claim.
-        let can_be_dialled = !self.dialable(&entry.announcement).is_empty();
-        if can_be_dialled && !self.probes.is_under_way(&peer) {
-            self.stats.verifications += 1;
-            self.dial(&entry, Account::Introducer(entry.introducer), now, effects);
         }
     }
 
@@ -711,76 +343,4 @@ impl Membership {
         self.stats.count_removal(reason);
         effects.push(Effect::Forgotten { peer: entry.node_id(), reason });
     }
-}
-
-/// What came of an announcement that is believed.
-struct Admitted {
-    entry: Arc<Entry>,
-    is_new: bool,
-    /// Who had to go for it.
-    evicted: Option<Arc<Entry>>,
-}
-
-/// Where somebody's entry goes.
-struct Place {
-    introducer: PublicKey,
-    payment: Payment,
-    /// Who has to go for it.
-    evicts: Option<PublicKey>,
-}
-
-impl Place {
-    /// Its own, for one who is in the table.
-    fn of(old: &Entry) -> Self {
-        Self { introducer: old.introducer, payment: Payment::Nothing, evicts: None }
-    }
-}
-
-/// On whose account the peer is dialled when it is stale.
-fn account_of(table: &Table, entry: &Entry) -> Account {
-    let is_claimed = entry.verified.is_none() && !table.is_protected(&entry.node_id());
-    if is_claimed { Account::Introducer(entry.introducer) } else { Account::Own }
-}
-
-/// The interval that may be announced and is nearest to the one that is wanted.
-fn within_limits(interval: Duration) -> Duration {
-    let (min, max) = limits::INTERVAL_SECS.into_inner();
-    interval.clamp(Duration::from_secs(min.into()), Duration::from_secs(max.into()))
-}
-
-/// Signs what is to be said. An address that doesn't fit any more, or that the protocol has no words
-/// for, is left out.
-fn sign(
-    key: &SecretKey,
-    config: &MembershipConfig,
-    facts: &OwnFacts,
-    interval: Duration,
-    seq: u64,
-    now: Now,
-) -> SignedAnnouncement {
-    // Rounded up: nobody shall expect us before we come.
-    let interval_secs = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
-    let mut announcement = PeerAnnouncement {
-        node_id: key.public(),
-        name: facts.name.clone(),
-        blob_count: facts.blob_count,
-        timestamp_secs: now.unix.as_secs(),
-        seq,
-        network_tag: config.network_tag,
-        interval_secs: interval_secs as u32,
-        addrs: Vec::new(),
-        agent: config.agent.clone(),
-    };
-    for addr in &facts.addrs {
-        announcement.addrs.push(addr.clone());
-        if !fits(&announcement) {
-            announcement.addrs.pop();
-        }
-    }
-    SignedAnnouncement::sign(announcement, key).expect("name and agent were checked before")
-}
-
-fn fits(announcement: &PeerAnnouncement) -> bool {
-    let body = announcement.encode_body();
-    body.is_ok_and(|body| Signature::LENGTH + body.len() <= limits::MAX_SIGNED_LEN)
 }

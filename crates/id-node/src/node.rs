@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use id_client::{AddressPolicy, Client};
+use id_client::Client;
 use id_proto::{
     Network, PeerEntry, SignedAnnouncement, Ticket,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
     version::META_ALPN,
 };
 use iroh::{Endpoint, protocol::Router};
-use iroh_gossip::{api::ApiError, net::GOSSIP_ALPN};
+use iroh_gossip::ALPN as GOSSIP_ALPN;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
@@ -29,7 +29,7 @@ use crate::{
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     service::{Answerer, Service},
-    topic::{Events, GossipHandler, Topic},
+    topic::{Events, GossipCounts, GossipHandler, Topic, TopicOptions},
 };
 
 /// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
@@ -69,9 +69,6 @@ pub enum NodeError {
     /// The endpoint is closed already.
     #[error("the endpoint is closed")]
     EndpointClosed,
-    /// iroh-gossip refused the topic.
-    #[error("gossip: {0}")]
-    Gossip(#[from] ApiError),
 }
 
 impl Node {
@@ -90,10 +87,8 @@ impl Node {
         let clock = Clock::start();
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
-        let topic = match config.gossip {
-            true => Some(join(&endpoint, &config, &bootstrap).await?),
-            false => None,
-        };
+        let counts = GossipCounts::default();
+        let topic = config.gossip.then(|| join(&endpoint, &config, counts.clone(), &bootstrap));
         let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
@@ -111,8 +106,8 @@ impl Node {
             features: features(&config),
             clock,
             view: view.clone(),
-            channels: channels.reports(config.gossip.then(|| config.gossip_connections.clone())),
-            gossip_connections: config.gossip_connections.clone(),
+            channels: channels.reports(config.gossip.then(|| counts.clone())),
+            gossip: counts,
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -122,7 +117,7 @@ impl Node {
             role: config.role,
             private: config.network.is_private(),
             announce_addrs: config.announce_addrs,
-            policy: address_policy(&config),
+            policy: config.address_policy(),
             clock,
             endpoint: endpoint.clone(),
             client: Client::new(endpoint.clone()).with_network(config.network.clone()),
@@ -225,7 +220,7 @@ impl Node {
 
 /// Whom to join through: the configured peers, then those of the last run.
 fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
-    let policy = address_policy(config).open(&endpoint.addr());
+    let policy = config.address_policy().open(&endpoint.addr());
     let remembered = config.data_dir.iter().flat_map(|dir| dir.load_peers());
     let remembered = remembered.filter(|peer| peer.network_tag == config.network.tag());
     let remembered =
@@ -253,20 +248,19 @@ fn write_into(book: &AddressBook, peers: Vec<EndpointAddr>) -> BTreeSet<PublicKe
     ids
 }
 
-async fn join(
+fn join(
     endpoint: &Endpoint,
     config: &NodeConfig,
+    counts: GossipCounts,
     bootstrap: &BTreeSet<PublicKey>,
-) -> Result<(Topic, Events), ApiError> {
-    let connections = config.gossip_connections.clone();
-    let bootstrap = bootstrap.iter().copied().collect();
-    Topic::join(endpoint.clone(), connections, &config.network, bootstrap).await
-}
-
-/// Which announced addresses may be dialled: peers may be where the configured ones are.
-fn address_policy(config: &NodeConfig) -> AddressPolicy {
-    let strict = AddressPolicy::new(&config.network);
-    config.bootstrap.iter().fold(strict, AddressPolicy::open)
+) -> (Topic, Events) {
+    let options = TopicOptions {
+        network: &config.network,
+        policy: config.address_policy(),
+        announce_addrs: config.announce_addrs,
+        counts,
+    };
+    Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
 }
 
 fn own_facts(endpoint: &Endpoint, config: &NodeConfig) -> OwnFacts {
@@ -291,7 +285,7 @@ fn membership(
         // An observer asks nobody anything that it needn't.
         verify_gap: config.membership.verify_gap.filter(|_| config.role == Role::Member),
         configured: config.membership.configured.iter().copied().chain(configured).collect(),
-        address_policy: address_policy(config).open(&endpoint.addr()),
+        address_policy: config.address_policy().open(&endpoint.addr()),
         ..config.membership.clone()
     };
     let key = endpoint.secret_key().clone();

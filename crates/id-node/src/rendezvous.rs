@@ -10,7 +10,7 @@ mod attempts;
 mod board;
 mod dht;
 mod lookup;
-mod record;
+pub(crate) mod record;
 mod schedule;
 mod search;
 #[cfg(test)]
@@ -29,7 +29,7 @@ use id_proto::{
     Network,
     iroh_base::{PublicKey, SecretKey},
 };
-pub(crate) use lookup::add_to as add_lookup_to;
+pub(crate) use lookup::{Offer, add_to as add_lookup_to};
 use tokio::{sync::watch, time::sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};

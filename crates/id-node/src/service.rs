@@ -38,7 +38,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::{GossipConnections, bootstrap::Reports, clock::Clock, membership::View};
+use crate::{bootstrap::Reports, clock::Clock, membership::View, topic::GossipCounts};
 
 /// Most requests of one connection that are under way. Origin: protocol.md.
 const MAX_REQUESTS: usize = 16;
@@ -75,7 +75,7 @@ pub(crate) struct Answerer {
     pub(crate) clock: Clock,
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) channels: Reports,
-    pub(crate) gossip_connections: GossipConnections,
+    pub(crate) gossip: GossipCounts,
 }
 
 impl Service {
@@ -235,7 +235,7 @@ impl Answerer {
         let mut counters = view.stats.counters();
         counters.push(("table_verified".to_owned(), n_verified));
         counters.push(("table_unverified".to_owned(), n_unverified));
-        counters.extend(self.gossip_connections.counts().counters());
+        counters.extend(self.gossip.counters());
         counters
     }
 

@@ -1,57 +1,76 @@
 //! The gossip topic: bytes in, bytes out, and whom to join.
 //!
-//! iroh-gossip stops sending for ever, without an error, when a message is too long, and can block
-//! whoever talks to it. So every message is measured before it is handed over, a task of our own
-//! does the talking, with a time-out for each word, and nothing ever waits for that task. And a
-//! neighbour that takes nothing stops all of it, so another task watches (`watchdog` decides), cuts
-//! such a neighbour off, and starts gossip anew if that doesn't help.
+//! It is iroh-gossip's protocol, by iroh-gossip's own state machine, but with network code of ours. That
+//! of iroh-gossip 0.101 waits for each neighbour, so that one that takes nothing stops it for ever and
+//! for everybody; it reads frames that it can't write again, and then silently sends no more; and it
+//! dials whoever is named, wherever they are said to be. Ours (`swarm`) waits for nobody, lets nothing
+//! in that can't be sent on (`wire`), cuts off whoever takes nothing (`link`), keeps offenders out for a
+//! while (`guests`), and dials where our policy allows it (`places`).
 
-mod connections;
+mod counts;
+mod dials;
 mod guests;
-mod keeper;
-mod neighbours;
+mod link;
+mod links;
+mod places;
 pub(crate) mod rejoin;
-mod watchdog;
+mod swarm;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-pub use connections::GossipConnections;
+pub(crate) use counts::GossipCounts;
+use id_client::AddressPolicy;
 use id_proto::{Network, iroh_base::PublicKey, limits::MAX_GOSSIP_LEN};
-use iroh::Endpoint;
-use iroh_gossip::api::{ApiError, Event, GossipSender};
-pub(crate) use keeper::GossipHandler;
-use keeper::{Current, Keeper, Setup, Swarm};
-use neighbours::Neighbours;
+use iroh::{
+    Endpoint,
+    endpoint::Connection,
+    protocol::{AcceptError, ProtocolHandler},
+};
+use iroh_gossip::api::Event;
 pub(crate) use rejoin::Rejoin;
+use swarm::{Channels, Command, Surroundings, Swarm};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-/// How long iroh-gossip may take to accept a command. Origin: a healthy one takes microseconds.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long iroh-gossip may take to stop. Origin: what a person waits after Ctrl-C.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
-/// Most commands that wait for iroh-gossip. Origin: a guess; more than a few mean that it hangs.
-const MAX_COMMANDS: usize = 64;
+use crate::config::AnnounceAddrs;
 
-/// Most events that wait for whoever listens. Origin: gossip queues 2048 more by itself, and then says
-/// that it lost some.
+/// How long gossip may take to take a connection. Origin: it takes microseconds.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long gossip may take to stop. Origin: what a person waits after Ctrl-C.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+/// Most commands that wait for gossip. Origin: a guess; more than a few mean that it hangs.
+const MAX_COMMANDS: usize = 64;
+/// Most accepted connections that wait for gossip. Origin: [`MAX_COMMANDS`].
+const MAX_ACCEPTED: usize = 64;
+/// Most events that are handed over ahead of whoever listens. Origin: gossip queues more by itself, and
+/// then says that it lost some.
 const MAX_EVENTS: usize = 64;
 
 /// Sends to the topic. What it sends may get lost: gossip is a best effort.
 #[derive(Debug)]
 pub(crate) struct Topic {
-    swarm: Arc<watch::Sender<Option<Swarm>>>,
-    connections: GossipConnections,
     joiner: Joiner,
-    _talking: AbortOnDropHandle<()>,
-    keeping: AbortOnDropHandle<()>,
+    accepted: mpsc::Sender<Connection>,
+    running: AbortOnDropHandle<()>,
 }
 
-/// What happens in the topic, also across a new start of gossip. Ends with the topic.
+/// What a topic is joined with.
+#[derive(Debug)]
+pub(crate) struct TopicOptions<'a> {
+    pub(crate) network: &'a Network,
+    /// Which addresses that others name may be dialled, besides those in our own places.
+    pub(crate) policy: AddressPolicy,
+    /// Which of our own addresses others are told.
+    pub(crate) announce_addrs: AnnounceAddrs,
+    pub(crate) counts: GossipCounts,
+}
+
+/// What happens in the topic. Ends with the topic.
 pub(crate) type Events = mpsc::Receiver<Event>;
 
 /// Makes neighbours. Cheap to clone.
@@ -60,52 +79,37 @@ pub(crate) struct Joiner {
     commands: mpsc::Sender<Command>,
 }
 
-#[derive(Debug)]
-enum Command {
-    Broadcast(Vec<u8>),
-    Join(Vec<PublicKey>),
-    Flush(oneshot::Sender<()>),
-}
-
 impl Topic {
-    /// Subscribes to the topic of `network`, and joins it through `bootstrap` in the background.
-    pub(crate) async fn join(
+    /// Subscribes to the topic of a network, and joins it through `bootstrap` in the background.
+    pub(crate) fn join(
         endpoint: Endpoint,
-        connections: GossipConnections,
-        network: &Network,
+        options: TopicOptions<'_>,
         bootstrap: Vec<PublicKey>,
-    ) -> Result<(Self, Events), ApiError> {
+    ) -> (Self, Events) {
+        let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
+        let (accepted, accepted_queue) = mpsc::channel(MAX_ACCEPTED);
         let (event_sender, events) = mpsc::channel(MAX_EVENTS);
-        let neighbours = Arc::new(Neighbours::default());
-        let setup = Setup {
+        let TopicOptions { network, policy, announce_addrs, counts } = options;
+        let around = Surroundings {
             endpoint,
             topic: network.gossip_topic().into(),
-            connections: connections.clone(),
-            neighbours: neighbours.clone(),
-            events: event_sender,
+            policy,
+            announce_addrs,
+            private: network.is_private(),
+            counts,
         };
-        let (swarm, receiver) = setup.start(bootstrap).await?;
-        let listening = setup.listen(Vec::new(), receiver);
-        let swarm = Arc::new(watch::Sender::new(Some(swarm)));
-        let (commands, queue) = mpsc::channel(MAX_COMMANDS);
-        let talking = tokio::spawn(talk(swarm.subscribe(), neighbours, connections.clone(), queue));
-        let keeper =
-            Keeper { setup, swarm: swarm.clone(), listening, n_dials_before: 0, rebuilt_at: None };
-        let keeping = tokio::spawn(keeper.run());
-        let topic = Self {
-            swarm,
-            connections,
-            joiner: Joiner { commands },
-            _talking: AbortOnDropHandle::new(talking),
-            keeping: AbortOnDropHandle::new(keeping),
-        };
-        Ok((topic, events))
+        let channels =
+            Channels { commands: command_queue, accepted: accepted_queue, events: event_sender };
+        let (swarm, heard) = Swarm::new(around);
+        let running = AbortOnDropHandle::new(tokio::spawn(swarm.run(heard, channels)));
+        let joiner = Joiner { commands };
+        joiner.join_peers(bootstrap);
+        (Self { joiner, accepted, running }, events)
     }
 
     /// What hands accepted connections to gossip.
     pub(crate) fn handler(&self) -> GossipHandler {
-        let (swarm, connections) = (self.swarm.subscribe(), self.connections.clone());
-        GossipHandler { swarm, connections }
+        GossipHandler { accepted: self.accepted.clone() }
     }
 
     /// Sends a message to everyone in the topic, some time soon.
@@ -121,7 +125,7 @@ impl Topic {
         &self.joiner
     }
 
-    /// Waits until iroh-gossip has accepted everything that was sent before, within the time-out.
+    /// Waits until everything that was sent before is on its way, within the time-out.
     pub(crate) async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         self.joiner.command(Command::Flush(done));
@@ -130,14 +134,12 @@ impl Topic {
 
     /// Leaves the topic and stops gossip, within the time-out.
     pub(crate) async fn shutdown(self) {
-        // Nobody shall start it anew.
-        drop(self.keeping);
-        let Some(swarm) = self.swarm.send_replace(None) else { return };
-        match timeout(SHUTDOWN_TIMEOUT, swarm.gossip.shutdown()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "gossip didn't stop well"),
-            Err(_) => warn!("gossip doesn't stop, given up"),
+        let (done, left) = oneshot::channel();
+        self.joiner.command(Command::Leave(done));
+        if timeout(SHUTDOWN_TIMEOUT, left).await.is_err() {
+            warn!("not every neighbour takes our goodbye, leaving without");
         }
+        drop(self.running);
     }
 }
 
@@ -154,37 +156,16 @@ impl Joiner {
     }
 }
 
-async fn talk(
-    swarm: Current,
-    neighbours: Arc<Neighbours>,
-    connections: GossipConnections,
-    mut queue: mpsc::Receiver<Command>,
-) {
-    while let Some(command) = queue.recv().await {
-        let sender = swarm.borrow().as_ref().map(|swarm| swarm.sender.clone());
-        let said = match (command, sender) {
-            (Command::Flush(done), _) => {
-                let _ = done.send(());
-                continue;
-            }
-            (_, None) => return,
-            (Command::Broadcast(message), Some(sender)) => {
-                neighbours.say();
-                timeout(COMMAND_TIMEOUT, broadcast(sender, message)).await
-            }
-            (Command::Join(peers), Some(sender)) => {
-                connections.note_join();
-                timeout(COMMAND_TIMEOUT, sender.join_peers(peers)).await
-            }
-        };
-        match said {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => warn!(%error, "gossip refused a command"),
-            Err(_) => warn!("gossip hangs, a command is lost"),
-        }
-    }
+/// Hands connections to gossip.
+#[derive(Debug)]
+pub(crate) struct GossipHandler {
+    accepted: mpsc::Sender<Connection>,
 }
 
-async fn broadcast(sender: GossipSender, message: Vec<u8>) -> Result<(), ApiError> {
-    sender.broadcast(message.into()).await
+impl ProtocolHandler for GossipHandler {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        // If gossip is gone, so is the connection.
+        let _ = timeout(ACCEPT_TIMEOUT, self.accepted.send(connection)).await;
+        Ok(())
+    }
 }

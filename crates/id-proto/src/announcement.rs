@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ed25519_dalek::VerifyingKey;
 use iroh_base::{EndpointAddr, PublicKey, TransportAddr};
 use serde_bytes::Bytes;
 
@@ -9,7 +10,7 @@ use crate::{
     error::{DecodeError, SignError},
     limits::{self, INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_NAME_LEN, MAX_SIGNED_LEN},
     network::NetworkTag,
-    signed::{Signed, Statement, Unverified, sealed::Sealed},
+    signed::{Signed, Statement, Unverified, sealed::DecodeWithKey},
     wire::{self, AnnouncementBody, AnnouncementV1, LeaveBody, LeaveV1},
 };
 
@@ -58,8 +59,6 @@ impl PeerAnnouncement {
     }
 }
 
-impl Sealed for PeerAnnouncement {}
-
 impl Statement for PeerAnnouncement {
     const DOMAIN: &'static [u8] = b"id-announcement-v1:";
 
@@ -100,8 +99,10 @@ impl Statement for PeerAnnouncement {
             agent: &self.agent,
         })))
     }
+}
 
-    fn decode_body(body: &[u8]) -> Result<Self, DecodeError> {
+impl DecodeWithKey for PeerAnnouncement {
+    fn decode_with_key(body: &[u8]) -> Result<(Self, VerifyingKey), DecodeError> {
         let AnnouncementBody::V1(v1) = wire::decode(body, MAX_SIGNED_LEN, 1)?;
         if v1.addrs.len() > MAX_ADDRS {
             return Err(DecodeError::OutOfBounds { field: "addrs" });
@@ -111,8 +112,9 @@ impl Statement for PeerAnnouncement {
         let mut addrs = addrs.collect::<Result<Vec<_>, _>>()?;
         // Tables hold many of these, most with one address.
         addrs.shrink_to_fit();
+        let (node_id, key) = decode_author(&v1.node_id)?;
         let announcement = Self {
-            node_id: decode_key(&v1.node_id, "node_id")?,
+            node_id,
             name: v1.name.map(str::to_owned),
             blob_count: v1.blob_count,
             timestamp_secs: v1.timestamp_secs,
@@ -123,7 +125,7 @@ impl Statement for PeerAnnouncement {
             agent: v1.agent.to_owned(),
         };
         check_bounds(&announcement).map_err(|field| DecodeError::OutOfBounds { field })?;
-        Ok(announcement)
+        Ok((announcement, key))
     }
 }
 
@@ -151,8 +153,6 @@ pub struct Leave {
     /// The network that is left.
     pub network_tag: NetworkTag,
 }
-
-impl Sealed for Leave {}
 
 impl Statement for Leave {
     const DOMAIN: &'static [u8] = b"id-leave-v1:";
@@ -185,18 +185,30 @@ impl Statement for Leave {
             network_tag: self.network_tag.0,
         })))
     }
+}
 
-    fn decode_body(body: &[u8]) -> Result<Self, DecodeError> {
+impl DecodeWithKey for Leave {
+    fn decode_with_key(body: &[u8]) -> Result<(Self, VerifyingKey), DecodeError> {
         let LeaveBody::V1(v1) = wire::decode(body, MAX_SIGNED_LEN, 1)?;
-        Ok(Self {
-            node_id: decode_key(&v1.node_id, "node_id")?,
+        let (node_id, key) = decode_author(&v1.node_id)?;
+        let leave = Self {
+            node_id,
             timestamp_secs: v1.timestamp_secs,
             seq: v1.seq,
             network_tag: NetworkTag(v1.network_tag),
-        })
+        };
+        Ok((leave, key))
     }
 }
 
 pub(crate) fn decode_key(bytes: &[u8; 32], field: &'static str) -> Result<PublicKey, DecodeError> {
     PublicKey::from_bytes(bytes).map_err(|_| DecodeError::OutOfBounds { field })
+}
+
+/// An author's id, and the same as the point that it is. iroh-base hides this way from the one to the
+/// other from its documentation; without it the point would be computed twice.
+fn decode_author(bytes: &[u8; 32]) -> Result<(PublicKey, VerifyingKey), DecodeError> {
+    let key = VerifyingKey::from_bytes(bytes)
+        .map_err(|_| DecodeError::OutOfBounds { field: "node_id" })?;
+    Ok((PublicKey::from_verifying_key(key), key))
 }

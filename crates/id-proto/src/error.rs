@@ -30,6 +30,9 @@ pub enum DecodeError {
         /// How many bytes were left.
         len: usize,
     },
+    /// A number takes more bytes than it needs, where only the shortest encoding is one.
+    #[error("a number is padded")]
+    Padded,
     /// A field is out of its bounds.
     #[error("{field} is out of bounds")]
     OutOfBounds {

@@ -59,6 +59,12 @@ pub const MAX_ENTRY_LEN: usize = MAX_SIGNED_LEN + 64;
 /// Longest message in an error response, in bytes of UTF-8. Origin: fits a terminal's line or two.
 pub const MAX_ERROR_LEN: usize = 256;
 
+/// Most items of a list in the answers to `Whoami` and `Status`: features, neighbours, channels,
+/// counters.
+///
+/// Origin: a guess; our own lists have some forty. Decoded, such a list takes 48 KiB at most.
+pub const MAX_LIST_LEN: usize = 1024;
+
 /// Most peers in a ticket. Origin: a QR code and a command line still hold it.
 pub const MAX_TICKET_PEERS: usize = 16;
 

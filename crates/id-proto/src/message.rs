@@ -20,9 +20,18 @@ pub enum GossipMessage {
 }
 
 impl GossipMessage {
-    /// Decodes at most [`MAX_GOSSIP_LEN`] bytes.
+    /// Decodes at most [`MAX_GOSSIP_LEN`] bytes, in their one encoding.
+    ///
+    /// To gossip, other bytes are another message. Nobody signs what is around the statement, so
+    /// whoever hears one could otherwise send it around again in each encoding of the two numbers;
+    /// so these are refused before the statement in them is looked at.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        Ok(match wire::decode(bytes, MAX_GOSSIP_LEN, 2)? {
+        let message = wire::decode(bytes, MAX_GOSSIP_LEN, 2)?;
+        let (wire::Gossip::Announce(signed) | wire::Gossip::Leave(signed)) = message;
+        if bytes.len() > wire::VARIANT_LEN + wire::varint_len(signed.len()) + signed.len() {
+            return Err(DecodeError::Padded);
+        }
+        Ok(match message {
             wire::Gossip::Announce(signed) => {
                 Self::Announce(UnverifiedAnnouncement::decode(signed)?)
             }

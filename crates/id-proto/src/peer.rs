@@ -181,7 +181,7 @@ impl iroh_tickets::Ticket for Ticket {
                 DecodeError::UnknownVersion { .. } => "made by a newer release",
                 DecodeError::TrailingBytes { .. } => "trailing bytes",
                 DecodeError::OutOfBounds { field } => field,
-                DecodeError::Malformed(_) => "malformed",
+                DecodeError::Malformed(_) | DecodeError::Padded => "malformed",
             })
         })
     }

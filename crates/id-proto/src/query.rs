@@ -12,7 +12,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use crate::{
     announcement::{SignedAnnouncement, UnverifiedAnnouncement, decode_key},
     error::{BadSignature, DecodeError},
-    limits::{MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_RESPONSE_LEN},
+    limits::{MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_LIST_LEN, MAX_RESPONSE_LEN},
     network::NetworkTag,
     wire,
 };
@@ -158,6 +158,7 @@ impl About<UnverifiedAnnouncement> {
     /// Decodes the item; the announcement's signature is not yet checked.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire::About::V1(v1) = wire::decode(bytes, MAX_RESPONSE_LEN, 1)?;
+        check_len(&v1.features, "features")?;
         Ok(Self {
             node_id: decode_key(&v1.node_id, "node_id")?,
             agent: v1.agent.to_owned(),
@@ -314,6 +315,9 @@ impl StatusReport {
     /// Decodes a report.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let wire::StatusReport::V1(v1) = wire::decode(bytes, MAX_RESPONSE_LEN, 1)?;
+        check_len(&v1.neighbours, "neighbours")?;
+        check_len(&v1.channels, "channels")?;
+        check_len(&v1.counters, "counters")?;
         let neighbours = v1.neighbours.iter().map(|id| {
             let id = id.as_ref().try_into();
             let id = id.map_err(|_| DecodeError::OutOfBounds { field: "neighbours" })?;
@@ -327,5 +331,14 @@ impl StatusReport {
             channels: v1.channels.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
             counters: v1.counters.iter().map(|(name, n)| (name.to_string(), *n)).collect(),
         })
+    }
+}
+
+/// What an item takes in memory is more than what it takes on the wire: a string of no bytes takes
+/// one there, and 24 here.
+fn check_len<T>(list: &[T], field: &'static str) -> Result<(), DecodeError> {
+    match list.len() {
+        0..=MAX_LIST_LEN => Ok(()),
+        _ => Err(DecodeError::OutOfBounds { field }),
     }
 }

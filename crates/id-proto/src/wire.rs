@@ -2,13 +2,23 @@
 //!
 //! Every enum is append-only, and its variants' order is its numbering (docs/protocol.md).
 
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::{
+    fmt,
+    marker::PhantomData,
+    net::{SocketAddr, SocketAddrV4, SocketAddrV6},
+};
 
 use iroh_base::TransportAddr;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
 use serde_bytes::{ByteBuf, Bytes};
 
-use crate::{error::DecodeError, limits::MAX_ADDR_LEN};
+use crate::{
+    error::DecodeError,
+    limits::{MAX_ADDR_LEN, MAX_LIST_LEN},
+};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) enum AnnouncementBody<'a> {
@@ -67,7 +77,7 @@ pub(crate) struct AboutV1<'a> {
     pub(crate) node_id: [u8; 32],
     pub(crate) agent: &'a str,
     pub(crate) network_tag: [u8; 16],
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few")]
     pub(crate) features: Vec<&'a str>,
     pub(crate) table_size: u64,
     #[serde(borrow)]
@@ -106,12 +116,12 @@ pub(crate) enum StatusReport<'a> {
 pub(crate) struct StatusV1<'a> {
     pub(crate) uptime_secs: u64,
     pub(crate) table_size: u64,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few")]
     pub(crate) neighbours: Vec<&'a Bytes>,
     pub(crate) isolated: bool,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few")]
     pub(crate) channels: Vec<(&'a str, &'a str)>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few")]
     pub(crate) counters: Vec<(&'a str, u64)>,
 }
 
@@ -133,6 +143,44 @@ pub(crate) struct TicketV1<'a> {
 pub(crate) struct TicketPeer {
     pub(crate) node_id: [u8; 32],
     pub(crate) addrs: Vec<ByteBuf>,
+}
+
+/// Reads a list, and keeps at most one item more than [`MAX_LIST_LEN`], which shows that it has too
+/// many. Serde would make room for as many as the length says: in 64 KiB, for a mebibyte of them.
+fn few<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Few<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut kept = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if kept.len() <= MAX_LIST_LEN {
+                    kept.push(item);
+                }
+            }
+            Ok(kept)
+        }
+    }
+
+    from.deserialize_seq(Few(PhantomData))
+}
+
+/// What the number of a variant takes in its shortest encoding; no enum has more than 128.
+pub(crate) const VARIANT_LEN: usize = 1;
+
+/// How many bytes the shortest encoding of `number` takes: seven bits a byte, and one at least.
+pub(crate) fn varint_len(number: usize) -> usize {
+    (usize::BITS - number.leading_zeros()).div_ceil(7).max(1) as usize
 }
 
 /// Encodes any wire type.

@@ -199,6 +199,7 @@ fn limits_table() -> String {
         ("MAX_RESPONSE_LEN", limits::MAX_RESPONSE_LEN.to_string()),
         ("MAX_ENTRY_LEN", limits::MAX_ENTRY_LEN.to_string()),
         ("MAX_ERROR_LEN", limits::MAX_ERROR_LEN.to_string()),
+        ("MAX_LIST_LEN", limits::MAX_LIST_LEN.to_string()),
         ("MAX_TICKET_PEERS", limits::MAX_TICKET_PEERS.to_string()),
         ("MAX_TICKET_LEN", limits::MAX_TICKET_LEN.to_string()),
         ("MAX_TOPIC_LEN", limits::MAX_TOPIC_LEN.to_string()),

@@ -12,8 +12,8 @@ use id_proto::{
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     limits::{
         INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN,
-        MAX_GOSSIP_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
-        MAX_TICKET_LEN, MAX_TICKET_PEERS, stale_after,
+        MAX_GOSSIP_LEN, MAX_LIST_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN,
+        MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TICKET_PEERS, stale_after,
     },
     version::REGISTRY,
 };
@@ -413,6 +413,44 @@ fn non_canonical_varints_decode_but_the_signature_covers_the_bytes_received() {
     assert!(read.verify().is_err());
 }
 
+/// A statement that is signed once is one message, whatever it would mean in another encoding.
+#[test]
+fn a_gossip_message_has_one_encoding() {
+    for vector in [&vectors::GOSSIP_ANNOUNCE, &vectors::GOSSIP_LEAVE] {
+        let message = vector.bytes();
+        let n_len = if message[1] < 0x80 { 1 } else { 2 };
+        let (variant, len) = (u64::from(message[0]), (message.len() - 1 - n_len) as u64);
+        let mut n_padded = 0;
+        for (of_variant, of_len) in (1..=5).flat_map(|v| (n_len..=10).map(move |l| (v, l))) {
+            let around = [varint_of(variant, of_variant), varint_of(len, of_len)].concat();
+            let encoded = [&around, &message[1 + n_len..]].concat();
+            if encoded == message {
+                assert!(GossipMessage::decode(&encoded).is_ok());
+            } else {
+                assert_eq!(GossipMessage::decode(&encoded).unwrap_err(), DecodeError::Padded);
+                n_padded += 1;
+            }
+        }
+        assert_eq!(n_padded, 5 * (11 - n_len) - 1);
+    }
+}
+
+/// Refused for its outside, whatever is inside: the cheapest check comes first.
+#[test]
+fn a_padded_gossip_message_is_refused_before_its_statement_is_looked_at() {
+    let padded = [&[0x80, 0x00, 3][..], &[1, 2, 3]].concat();
+    assert_eq!(GossipMessage::decode(&padded).unwrap_err(), DecodeError::Padded);
+}
+
+/// `value` as a varint of exactly `n_bytes`.
+fn varint_of(value: u64, n_bytes: usize) -> Vec<u8> {
+    let byte = |at: usize| {
+        let more = if at + 1 < n_bytes { 0x80 } else { 0 };
+        (value >> (7 * at)) as u8 & 0x7f | more
+    };
+    (0..n_bytes).map(byte).collect()
+}
+
 #[test]
 fn a_leave_cannot_be_passed_off_as_an_announcement_nor_an_announcement_as_a_leave() {
     let announcement = postcard::to_stdvec(&body()).unwrap();
@@ -606,6 +644,23 @@ fn an_error_message_is_cut_between_characters() {
         unreachable!()
     };
     assert_eq!(error.message.len(), MAX_ERROR_LEN - 1);
+}
+
+#[test]
+fn a_list_in_a_status_with_too_many_items_is_refused() {
+    let report = |n_counters: usize, n_neighbours: usize| StatusReport {
+        uptime_secs: 0,
+        table_size: 0,
+        neighbours: vec![SecretKey::from_bytes(&[1; 32]).public(); n_neighbours],
+        isolated: false,
+        channels: Vec::new(),
+        counters: vec![(String::new(), 0); n_counters],
+    };
+    let decoded = |report: StatusReport| StatusReport::decode(&report.encode()).map(drop);
+    assert_eq!(decoded(report(MAX_LIST_LEN, MAX_LIST_LEN)), Ok(()));
+    let too_many = |field| Err(DecodeError::OutOfBounds { field });
+    assert_eq!(decoded(report(MAX_LIST_LEN + 1, 0)), too_many("counters"));
+    assert_eq!(decoded(report(0, MAX_LIST_LEN + 1)), too_many("neighbours"));
 }
 
 #[test]

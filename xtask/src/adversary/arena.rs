@@ -1,59 +1,31 @@
 //! Where roles are played: namespaces with loopback and nothing else.
-//!
-//! The first process inside watches a pipe whose other end we hold; if we vanish, it ends, and the
-//! kernel ends all others with it.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    namespaces::{self, Needed},
+    project::Binaries,
 };
 
-use anyhow::{Context, Result, bail};
+const PROGRAMS: [Needed; 2] = [namespaces::UNSHARE, ("ip", "-V", "iproute2")];
 
-use crate::project::{Binaries, capture, succeeds};
-
-/// The user namespace makes us root in there, whoever we are out here.
-const FLAGS: [&str; 8] = [
-    "--user",
-    "--map-root-user",
-    "--net",
-    "--mount",
-    "--mount-proc",
-    "--pid",
-    "--fork",
-    "--kill-child",
-];
-
-/// Addresses that `lo` has besides loopback's, so that packets to them are seen: a link-local one, a
-/// private one and one that nobody has (RFC 5737).
+/// Addresses whose packets are seen besides loopback's: a link-local one, a private one and one that nobody
+/// has (RFC 5737).
 pub(super) const OTHERS: [&str; 3] = ["169.254.99.1", "10.99.0.1", "192.0.2.1"];
 
-/// Brings up `lo`, and runs the rest with standard input as its lifeline. A shell, because the first
-/// process of a namespace must collect orphans, and ignores signals that it doesn't handle.
-const GUARD: &str = r#"
-trap 'exit 143' TERM
+/// Delivers here what goes to the addresses before `--`. They are no addresses of `lo`: nodes and crawlers
+/// may dial where they are themselves.
+const SET_UP: &str = r#"
 ip link set lo up || exit
-while [ "$1" != -- ]; do ip address add "$1/32" dev lo || exit; shift; done; shift
-exec 3<&0
-(cat <&3 >/dev/null; kill -s TERM 1) &
-"$@" </dev/null 3<&- &
-wait $!
+while [ "$1" != -- ]; do ip route add local "$1/32" dev lo || exit; shift; done; shift
+clear() { :; }
 "#;
 
 /// Why there can't be an arena, if so.
 pub(super) fn obstacle() -> Option<String> {
-    if !cfg!(target_os = "linux") {
-        return Some("network namespaces are Linux'".to_owned());
-    }
-    for (program, question) in [("unshare", "--version"), ("ip", "-V")] {
-        if !succeeds(Command::new(program).arg(question)) {
-            return Some(format!("`{program}` is missing"));
-        }
-    }
-    let probe =
-        capture(Command::new("unshare").args(FLAGS).args(["ip", "link", "set", "lo", "up"]));
-    probe.err().map(|error| format!("the system grants no namespaces: {error:#}"))
+    namespaces::obstacle(&PROGRAMS, "ip link set lo up")
 }
 
 /// An arena that wasn't entered yet.
@@ -78,15 +50,10 @@ impl Arena {
 
     /// Runs `xtask adversary --inside` with `args` in there; its output and its failure are ours.
     pub(super) fn run(&self, args: &[String]) -> Result<()> {
-        let mut command = Command::new("unshare");
-        command.args(FLAGS).args(["sh", "-c", GUARD, "guard"]).args(OTHERS).arg("--");
-        command.arg(&self.xtask).args(["adversary", "--inside"]).args(args);
-        command.env("TMPDIR", &self.files).stdin(Stdio::piped());
-        let mut child = command.spawn().context("can't run unshare")?;
-        let _lifeline = child.stdin.take();
-        match child.wait()? {
-            status if status.success() => Ok(()),
-            status => bail!("see above ({status})"),
-        }
+        let mut command = namespaces::command(SET_UP);
+        command.args(OTHERS).arg("--").arg(&self.xtask).args(["adversary", "--inside"]).args(args);
+        let status = namespaces::run(command.env("TMPDIR", &self.files))?;
+        ensure!(status.success(), "see above ({status})");
+        Ok(())
     }
 }

@@ -1,9 +1,7 @@
-//! Namespaces around a run of this program: nothing leaves them, and the kernel clears them away.
+//! Where a scenario is played: namespaces whose files are in memory.
 //!
-//! The first process inside watches a pipe whose other end we hold. If we vanish, however, the pipe
-//! closes, it ends, and with the first process of a process namespace the kernel ends all others;
-//! with the last process go the network namespaces, the mounts and the files, which are in memory.
-//! What is left is the directory over which the memory was mounted; the first process deletes it.
+//! With the last process in there go the network namespaces, the mounts and the files. What is left is
+//! the directory over which the memory was mounted; the first process deletes it.
 
 use std::{
     fs,
@@ -16,24 +14,14 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use super::runs;
-use crate::project::{Binaries, capture, pass, succeeds};
+use crate::{
+    namespaces::{self, Needed},
+    project::{Binaries, pass},
+};
 
-/// User, network, mount and process namespaces. The user namespace makes us root in there, whoever
-/// we are out here.
-const FLAGS: [&str; 8] = [
-    "--user",
-    "--map-root-user",
-    "--net",
-    "--mount",
-    "--mount-proc",
-    "--pid",
-    "--fork",
-    "--kill-child",
-];
-
-/// What the lab is made with, how to ask whether it is there, and who brings it.
-const PROGRAMS: [(&str, &str, &str); 4] = [
-    ("unshare", "--version", "util-linux"),
+/// What the lab is made with.
+const PROGRAMS: [Needed; 4] = [
+    namespaces::UNSHARE,
     ("nsenter", "--version", "util-linux"),
     ("mount", "--version", "util-linux"),
     ("ip", "-V", "iproute2"),
@@ -43,54 +31,16 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
 const PROBE: &str = "mount -t tmpfs lab /mnt && ip link add bridge type bridge && \
                      ip link add one type veth peer name other";
 
-/// Settings of kernels, and the value with which each forbids user namespaces: everybody's, Debian's
-/// and Ubuntu's.
-const SETTINGS: [(&str, &str); 3] = [
-    ("user.max_user_namespaces", "0"),
-    ("kernel.unprivileged_userns_clone", "0"),
-    ("kernel.apparmor_restrict_unprivileged_userns", "1"),
-];
-
-/// Runs what it is told with its standard input as a lifeline. A shell, because the first process of
-/// a namespace must collect orphans, and ignores signals that it doesn't handle.
-const GUARD: &str = r#"
+/// Mounts memory over its first argument.
+const SET_UP: &str = r#"
 scratch=$1; shift
 mount -t tmpfs -o mode=0700 lab "$scratch" || exit
 clear() { umount -l "$scratch" && rm -r "$scratch"; }
-trap 'clear; exit 143' HUP INT TERM
-exec 3<&0
-(cat <&3 >/dev/null; kill -s TERM 1) &
-"$@" </dev/null 3<&- &
-wait $!
-status=$?
-clear
-exit $status
 "#;
 
 /// Why the lab can't run here, if it can't.
 pub(crate) fn obstacle() -> Option<String> {
-    if !cfg!(target_os = "linux") {
-        return Some("network namespaces are Linux'".to_owned());
-    }
-    for (program, question, package) in PROGRAMS {
-        if !succeeds(Command::new(program).arg(question)) {
-            return Some(format!("`{program}` is missing (package {package})"));
-        }
-    }
-    let probe = capture(Command::new("unshare").args(FLAGS).args(["sh", "-c", PROBE]));
-    let error = probe.err()?;
-    let because = forbidding_setting().map(|setting| format!(" ({setting})")).unwrap_or_default();
-    Some(format!("the system grants no namespaces{because}: {error:#}"))
-}
-
-/// The setting that forbids users their namespaces, if it is one that we know.
-fn forbidding_setting() -> Option<String> {
-    let has_value = |(name, value): &(&str, &str)| {
-        let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        fs::read_to_string(path).is_ok_and(|text| text.trim() == *value)
-    };
-    let (name, value) = SETTINGS.into_iter().find(has_value)?;
-    Some(format!("sysctl {name} is {value}"))
+    namespaces::obstacle(&PROGRAMS, PROBE)
 }
 
 /// A sandbox that wasn't entered yet.
@@ -116,7 +66,7 @@ impl Sandbox {
 
     /// Runs `lab inside` with `args` in there, and returns what it printed.
     pub(crate) fn ask(&self, args: &[String]) -> Result<String> {
-        let mut child = self.command(args).stdout(Stdio::piped()).spawn().context(NO_UNSHARE)?;
+        let mut child = namespaces::start(self.command(args).stdout(Stdio::piped()))?;
         let _lifeline = child.stdin.take();
         let mut answer = String::new();
         child.stdout.take().context("stdout isn't a pipe")?.read_to_string(&mut answer)?;
@@ -127,23 +77,18 @@ impl Sandbox {
 
     /// Runs `lab inside` with `args` in there, for whoever looks at our stdout.
     pub(crate) fn show(&self, args: &[String]) -> Result<()> {
-        let mut child = self.command(args).spawn().context(NO_UNSHARE)?;
-        let _lifeline = child.stdin.take();
-        let status = child.wait()?;
+        let status = namespaces::run(&mut self.command(args))?;
         ensure!(status.success(), "the sandbox ended with {status}");
         Ok(())
     }
 
     fn command(&self, args: &[String]) -> Command {
-        let mut command = Command::new("unshare");
-        command.args(FLAGS).args(["sh", "-c", GUARD, "guard"]).arg(self.scratch.path());
-        command.arg(&self.xtask).args(["lab", "inside", "--scratch"]).arg(self.scratch.path());
-        command.args(args).stdin(Stdio::piped());
+        let mut command = namespaces::command(SET_UP);
+        command.arg(self.scratch.path()).arg(&self.xtask);
+        command.args(["lab", "inside", "--scratch"]).arg(self.scratch.path()).args(args);
         command
     }
 }
-
-const NO_UNSHARE: &str = "can't run unshare";
 
 /// Copies a scenario's files to where they outlive the sandbox, for who looks for a cause.
 pub(crate) fn keep_files(scratch: &Path, name: &str) -> Result<()> {

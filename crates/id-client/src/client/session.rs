@@ -4,18 +4,19 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{Stream, TryFutureExt, stream};
 use id_proto::{
-    About, ListPeersRequest, MembershipProof, MetaRequest, MetaResponse, PeersPage,
-    SignedAnnouncement, StatusReport, StatusRequest, UnverifiedAnnouncement, WhoamiRequest,
-    WhoamiResponse, iroh_base::PublicKey, limits::MAX_RESPONSE_LEN,
+    About, ListPeersRequest, MembershipProof, MetaRequest, PeersPage, SignedAnnouncement,
+    StatusReport, StatusRequest, WhoamiRequest, iroh_base::PublicKey,
 };
 use iroh::endpoint::{Connection, RecvStream};
 use irpc::Request;
 use irpc_iroh::IrohRemoteConnection;
 
 use crate::{
-    client::failure::{self, Stage},
+    client::{
+        answer::{Answer, Pages},
+        failure,
+    },
     error::{AskError, FailKind},
-    frame::read_frame,
     transport::{PathKind, Route},
 };
 
@@ -71,10 +72,9 @@ impl Session {
     ) -> impl Future<Output = Result<Whoami, AskError>> + Send + 'static + use<> {
         let (session, proof) = (self.clone(), Some(self.proof));
         async move {
-            match session.ask_one(MetaRequest::Whoami(WhoamiRequest { proof })).await? {
-                MetaResponse::Whoami(response) => check_whoami(response, session.remote_id()),
-                _ => Err(other_answer()),
-            }
+            let request = MetaRequest::Whoami(WhoamiRequest { proof });
+            let answer = async { session.ask(request).await?.whoami(session.remote_id()).await };
+            session.within(answer).await
         }
     }
 
@@ -84,10 +84,9 @@ impl Session {
     ) -> impl Future<Output = Result<StatusReport, AskError>> + Send + 'static + use<> {
         let (session, proof) = (self.clone(), Some(self.proof));
         async move {
-            match session.ask_one(MetaRequest::Status(StatusRequest { proof })).await? {
-                MetaResponse::Status(report) => Ok(StatusReport::decode(&report)?),
-                _ => Err(other_answer()),
-            }
+            let request = MetaRequest::Status(StatusRequest { proof });
+            let answer = async { session.ask(request).await?.status().await };
+            session.within(answer).await
         }
     }
 
@@ -105,8 +104,8 @@ impl Session {
         let ask = async move {
             let request = MetaRequest::ListPeers(ListPeersRequest { proof, max_entries });
             let answer = session.within(session.ask(request)).await?;
-            let pages = Pages { session, answer, rest: Rest::Wanted(max_entries as usize) };
-            Ok(stream::try_unfold(pages, Pages::next))
+            let pages = Pages::new(answer, max_entries);
+            Ok(stream::try_unfold((session, pages), next_page))
         };
         ask.try_flatten_stream()
     }
@@ -116,13 +115,7 @@ impl Session {
         self.open.close();
     }
 
-    /// A question with one response.
-    async fn ask_one(&self, request: MetaRequest) -> Result<MetaResponse, AskError> {
-        let answer = async { self.ask(request).await?.next().await };
-        self.within(answer).await?.ok_or_else(ended_early)
-    }
-
-    async fn ask(&self, request: MetaRequest) -> Result<Answer, AskError> {
+    async fn ask(&self, request: MetaRequest) -> Result<Answer<RecvStream>, AskError> {
         let connection = IrohRemoteConnection::new(self.open.0.clone());
         let client = irpc::Client::<MetaRequest>::boxed(connection);
         let request_stream = client.request().await.map_err(|e| failure::of_request(&e))?;
@@ -132,7 +125,7 @@ impl Session {
         let sent = sender.write(request).await;
         // The sending half ends with the request when it is dropped.
         let (_send, recv) = sent.map_err(|e| failure::of_write(&e))?;
-        Ok(Answer { recv, stage: Stage::Asking })
+        Ok(Answer::new(recv))
     }
 
     async fn within<T>(
@@ -177,119 +170,9 @@ impl Drop for OpenConnection {
     }
 }
 
-/// The responses to one request.
-#[derive(Debug)]
-struct Answer {
-    recv: RecvStream,
-    stage: Stage,
-}
+type Asked = (Session, Pages<RecvStream>);
 
-impl Answer {
-    /// The next response; `None` at the end. An error response is an error.
-    async fn next(&mut self) -> Result<Option<MetaResponse>, AskError> {
-        let frame = read_frame(&mut self.recv, MAX_RESPONSE_LEN).await;
-        let Some(bytes) = frame.map_err(|error| failure::of_frame(&error, self.stage))? else {
-            return Ok(None);
-        };
-        self.stage = Stage::Answering;
-        match MetaResponse::decode(&bytes)? {
-            MetaResponse::Error(error) => Err(error.into()),
-            response => Ok(Some(response)),
-        }
-    }
-}
-
-/// The pages of a listing, and what is still to come.
-#[derive(Debug)]
-struct Pages {
-    session: Session,
-    answer: Answer,
-    rest: Rest,
-}
-
-/// What of an answer is still to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    /// Pages, with so many entries at most.
-    Wanted(usize),
-    /// Nothing: the last page was read.
-    Nothing,
-    /// More than was asked for. What was asked for has been handed out.
-    TooMuch,
-}
-
-impl Pages {
-    async fn next(mut self) -> Result<Option<(PeersPage, Self)>, AskError> {
-        let n_left = match self.rest {
-            Rest::Nothing => return Ok(None),
-            Rest::TooMuch => return Err(too_many_entries()),
-            Rest::Wanted(n) => n,
-        };
-        let page = match self.session.within(self.answer.next()).await?.ok_or_else(ended_early)? {
-            MetaResponse::Peers(page) => page,
-            _ => return Err(other_answer()),
-        };
-        let (page, rest) = take(page, n_left)?;
-        self.rest = rest;
-        Ok(Some((page, self)))
-    }
-}
-
-/// Takes of `page` what was asked for, and says what is to follow. Every page but the last must hold
-/// something, so that there are never more pages than entries were asked for, and one.
-fn take(page: PeersPage, n_left: usize) -> Result<(PeersPage, Rest), AskError> {
-    match page.items().count() {
-        0 if page.more => {
-            Err(AskError::new(FailKind::Protocol, "an empty page that isn't the last"))
-        }
-        0 => Ok((page, Rest::Nothing)),
-        _ if n_left == 0 => Err(too_many_entries()),
-        n if n > n_left => Ok((cut(&page, n_left), Rest::TooMuch)),
-        n if page.more => Ok((page, Rest::Wanted(n_left - n))),
-        _ => Ok((page, Rest::Nothing)),
-    }
-}
-
-/// The first `n` entries of `page`, as a last page.
-fn cut(page: &PeersPage, n: usize) -> PeersPage {
-    let mut kept = PeersPage::default();
-    for item in page.items().take(n).flatten() {
-        let fits = kept.push(item);
-        debug_assert!(fits, "a part of a page is no longer than the page");
-    }
-    kept
-}
-
-fn too_many_entries() -> AskError {
-    AskError::new(FailKind::TooLarge, "the peer named more than it was asked for")
-}
-
-fn check_whoami(response: WhoamiResponse, remote: PublicKey) -> Result<Whoami, AskError> {
-    let about = response.about.map(|about| check_about(&about, remote)).transpose()?;
-    Ok(Whoami { protocol_versions: response.protocol_versions, about })
-}
-
-fn check_about(bytes: &[u8], remote: PublicKey) -> Result<About<SignedAnnouncement>, AskError> {
-    let about = About::<UnverifiedAnnouncement>::decode(bytes)?;
-    let author = about.announcement.claimed().node_id;
-    if about.node_id != remote || author != remote {
-        return Err(AskError::new(FailKind::Protocol, "the peer says that it is somebody else"));
-    }
-    let announcement = about.announcement.verify();
-    Ok(About {
-        announcement: announcement.map_err(|error| AskError::new(FailKind::Protocol, error))?,
-        node_id: about.node_id,
-        agent: about.agent,
-        network_tag: about.network_tag,
-        features: about.features,
-        table_size: about.table_size,
-    })
-}
-
-fn other_answer() -> AskError {
-    AskError::new(FailKind::Protocol, "the answer is to another question")
-}
-
-fn ended_early() -> AskError {
-    AskError::new(FailKind::Lost, "the peer ended its answer early")
+async fn next_page((session, mut pages): Asked) -> Result<Option<(PeersPage, Asked)>, AskError> {
+    let page = session.within(pages.next()).await?;
+    Ok(page.map(|page| (page, (session, pages))))
 }

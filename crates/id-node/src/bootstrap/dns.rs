@@ -172,6 +172,18 @@ fn text(record: &TxtRecordData) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// The peers that a record of these strings names.
+#[cfg(feature = "test-util")]
+pub(crate) fn peers_in<'a>(
+    strings: impl Iterator<Item = &'a [u8]>,
+    network: &Network,
+) -> Vec<EndpointAddr> {
+    let record: TxtRecordData = strings.map(Box::from).collect();
+    let mut found = Found::default();
+    text(&record).iter().for_each(|record| found.read(record, network));
+    found.peers
+}
+
 /// What records said.
 #[derive(Debug, Default)]
 struct Found {

@@ -3,10 +3,15 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{
-    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser::ValueSource,
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser,
+    builder::{PossibleValuesParser, TypedValueParser},
+    parser::ValueSource,
 };
-use id_node::{AnnounceAddrs, endpoint::Relay};
-use serde::Deserialize;
+use id_node::{
+    AnnounceAddrs,
+    config_file::{ConfigFile, LogFormat},
+    endpoint::Relay,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,8 +42,7 @@ pub(crate) struct Args {
 }
 
 /// What can be set by a flag, a variable or a key of the configuration file.
-#[derive(Debug, Default, clap::Args, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Options {
     /// Where identity and known peers are kept [default: $STATE_DIRECTORY, else the user's data
     /// directory]
@@ -60,7 +64,6 @@ pub(crate) struct Options {
     /// The network's secret, which makes it private. Others on this machine can read a command
     /// line: better use the file
     #[arg(long, value_name = "SECRET", env = "ID_NODE_TOPIC_SECRET", hide_env_values = true)]
-    #[serde(deserialize_with = "unquoted")]
     pub(crate) topic_secret: Option<String>,
 
     /// Read the network's secret from this file [default: $CREDENTIALS_DIRECTORY/topic-secret]
@@ -69,7 +72,6 @@ pub(crate) struct Options {
 
     /// Join through these peers: node ids, id@ip:port[,ip:port], or tickets
     #[arg(long, value_name = "PEER,…", env = "ID_NODE_BOOTSTRAP")]
-    #[serde(deserialize_with = "text_or_list")]
     pub(crate) bootstrap: Option<String>,
 
     /// Don't join the gossip topic
@@ -83,7 +85,6 @@ pub(crate) struct Options {
 
     /// Enter a private DHT through these nodes, instead of the public one
     #[arg(long, value_name = "HOST:PORT,…", env = "ID_NODE_DHT_BOOTSTRAP")]
-    #[serde(deserialize_with = "text_or_list")]
     pub(crate) dht_bootstrap: Option<String>,
 
     /// Don't look for peers on the local network, and don't be found there [default: false; true where
@@ -93,13 +94,11 @@ pub(crate) struct Options {
 
     /// Join through the peers that the TXT records of these DNS names name, while there is no neighbour
     #[arg(long, value_name = "NAME,…", env = "ID_NODE_BOOTSTRAP_DNS")]
-    #[serde(deserialize_with = "text_or_list")]
     pub(crate) bootstrap_dns: Option<String>,
 
     /// Relays: disabled (contacts no third party), default (n0's relays and lookup services), or at
     /// most 4 URLs [default: default on the public network, disabled on a private one]
     #[arg(long, value_name = "disabled|default|URL,…", env = "ID_NODE_RELAY")]
-    #[serde(deserialize_with = "parsed")]
     pub(crate) relay: Option<Relay>,
 
     /// The same as --relay disabled
@@ -118,7 +117,6 @@ pub(crate) struct Options {
 
     /// Which addresses to announce: auto, all, relay or none [default: auto]
     #[arg(long, value_name = "WHICH", env = "ID_NODE_ANNOUNCE_ADDRS")]
-    #[serde(deserialize_with = "parsed")]
     pub(crate) announce_addrs: Option<AnnounceAddrs>,
 
     /// How often to announce, in seconds; others look after a node that is silent for four times as
@@ -127,21 +125,8 @@ pub(crate) struct Options {
     pub(crate) announce_interval: Option<u32>,
 
     /// How to log [default: auto: text, coloured on a terminal]
-    #[arg(long, value_name = "FORMAT", env = "ID_NODE_LOG_FORMAT")]
+    #[arg(long, value_name = "FORMAT", env = "ID_NODE_LOG_FORMAT", value_parser = log_format())]
     pub(crate) log_format: Option<LogFormat>,
-}
-
-/// How logs look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// Text, coloured on a terminal.
-    #[default]
-    Auto,
-    /// Text without colours.
-    Text,
-    /// A JSON object a line.
-    Json,
 }
 
 impl Args {
@@ -212,31 +197,31 @@ impl Options {
     }
 }
 
-fn parsed<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let text = String::deserialize(from)?;
-    text.parse().map(Some).map_err(serde::de::Error::custom)
-}
-
-/// Errors of serde quote what they find; this is for what mustn't be quoted.
-fn unquoted<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(from);
-    text.map(Some).map_err(|_| serde::de::Error::custom("a string is expected"))
-}
-
-/// In a file, a list is nicer than commas.
-fn text_or_list<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum TextOrList {
-        Text(String),
-        List(Vec<String>),
+impl From<ConfigFile> for Options {
+    fn from(file: ConfigFile) -> Self {
+        Self {
+            data_dir: file.data_dir,
+            ephemeral: file.ephemeral,
+            name: file.name,
+            topic: file.topic,
+            topic_secret: file.topic_secret,
+            topic_secret_file: file.topic_secret_file,
+            bootstrap: file.bootstrap,
+            no_gossip: file.no_gossip,
+            no_dht: file.no_dht,
+            dht_bootstrap: file.dht_bootstrap,
+            no_mdns: file.no_mdns,
+            bootstrap_dns: file.bootstrap_dns,
+            relay: file.relay,
+            no_relay: file.no_relay,
+            bind: file.bind,
+            announce_addrs: file.announce_addrs,
+            announce_interval: file.announce_interval,
+            log_format: file.log_format,
+        }
     }
-    Ok(Some(match TextOrList::deserialize(from)? {
-        TextOrList::Text(text) => text,
-        TextOrList::List(list) => list.join(","),
-    }))
+}
+
+fn log_format() -> impl TypedValueParser<Value = LogFormat> {
+    PossibleValuesParser::new(LogFormat::NAMES).try_map(|name| name.parse::<LogFormat>())
 }

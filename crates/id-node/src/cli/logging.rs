@@ -2,9 +2,10 @@
 
 use std::io::{IsTerminal, stderr};
 
+use id_node::config_file::LogFormat;
 use tracing_subscriber::EnvFilter;
 
-use super::{Settings, args::LogFormat};
+use super::Settings;
 
 /// Installs the logger of this process. `RUST_LOG` beats `-v`.
 pub(crate) fn install(settings: &Settings) {

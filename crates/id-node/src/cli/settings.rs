@@ -1,7 +1,6 @@
 //! What the flags, the environment and the configuration file amount to.
 
 use std::{
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use id_node::{
     AnnounceAddrs, DhtBootstrap,
     config::{check_name, parse_dns_names, read_secret},
+    config_file::{ConfigFile, LogFormat},
     data_dir::default_data_dir,
     endpoint::Relay,
     membership::MembershipConfig,
@@ -19,10 +19,7 @@ use id_proto::{
     Invitation, Network, PeerRef, Ticket, iroh_base::EndpointAddr, limits::INTERVAL_SECS,
 };
 
-use super::args::{Args, LogFormat, Options};
-
-/// Longest configuration file, in bytes. Origin: a thousand bootstrap peers fit.
-const MAX_CONFIG_LEN: u64 = 256 * 1024;
+use super::args::{Args, Options};
 
 /// Settings in force, checked.
 #[derive(Debug)]
@@ -79,15 +76,8 @@ impl Settings {
 }
 
 fn read_config(path: &Path) -> Result<Options> {
-    let shown = path.display();
-    let len = fs::metadata(path).with_context(|| format!("--config {shown}"))?.len();
-    ensure!(len <= MAX_CONFIG_LEN, "--config {shown}: {len} bytes, the limit is {MAX_CONFIG_LEN}");
-    let text = fs::read_to_string(path).with_context(|| format!("--config {shown}"))?;
-    toml::from_str(&text).map_err(|error| {
-        // The error quotes the line; one that holds the secret must not be quoted.
-        let line = 1 + error.span().map_or(0, |span| text[..span.start].matches('\n').count());
-        anyhow::anyhow!("--config {shown}, line {line}: {}", error.message())
-    })
+    let file = ConfigFile::read(path).with_context(|| format!("--config {}", path.display()));
+    file.map(Options::from)
 }
 
 fn data_dir(options: &Options) -> Result<Option<PathBuf>> {

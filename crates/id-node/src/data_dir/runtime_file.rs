@@ -61,9 +61,7 @@ impl RuntimeFile {
         let corrupt = |why: String| RuntimeFileError::Corrupt { path: path.clone(), why };
         match files::read_bounded(&path, MAX_LEN) {
             Ok(None) => Ok(None),
-            Ok(Some(bytes)) => {
-                serde_json::from_slice(&bytes).map(Some).map_err(|error| corrupt(error.to_string()))
-            }
+            Ok(Some(bytes)) => Self::parse(&bytes).map(Some).map_err(corrupt),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Err(corrupt(error.to_string()))
             }
@@ -71,12 +69,25 @@ impl RuntimeFile {
         }
     }
 
+    /// Reads the file's content, of at most 16 KiB.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for people.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() as u64 > MAX_LEN {
+            return Err("larger than it can be".to_owned());
+        }
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+
     /// What an endpoint on this machine can dial.
     pub fn endpoint_addr(&self) -> EndpointAddr {
         EndpointAddr::from_parts(self.node_id, self.addrs.iter().copied().map(TransportAddr::Ip))
     }
 
-    pub(super) fn to_json(&self) -> Vec<u8> {
+    /// The file's content.
+    pub fn to_json(&self) -> Vec<u8> {
         let mut json = serde_json::to_vec_pretty(self).expect("plain fields encode");
         json.push(b'\n');
         json

@@ -49,6 +49,8 @@ pub enum Refusal {
     AuthorBudget,
     /// Of a peer that the table lacks, by an introducer that has brought too many.
     IntroducerBudget,
+    /// Its signature wasn't checked, because whoever delivered it has delivered too many bad ones.
+    SignatureBudget,
 }
 
 impl Refusal {
@@ -67,6 +69,7 @@ impl Refusal {
         Self::TableFull,
         Self::AuthorBudget,
         Self::IntroducerBudget,
+        Self::SignatureBudget,
     ];
 
     /// The counter's name in `status`.
@@ -85,6 +88,7 @@ impl Refusal {
             Self::TableFull => "refused_table_full",
             Self::AuthorBudget => "refused_author_budget",
             Self::IntroducerBudget => "refused_introducer_budget",
+            Self::SignatureBudget => "refused_signature_budget",
         }
     }
 }

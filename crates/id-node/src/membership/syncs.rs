@@ -81,8 +81,13 @@ impl Syncs {
         self.failures_in_a_row = 0;
     }
 
+    /// Whoever is being asked and goes is waited for no longer: it may have gone because it is silent.
     pub(super) fn neighbour_down(&mut self, peer: &PublicKey) {
         self.strangers.remove(peer);
+        if self.under_way.is_some_and(|(asked, _)| asked == *peer) {
+            self.under_way = None;
+            self.wanted = true;
+        }
     }
 
     /// Notes an entry that `by` told.

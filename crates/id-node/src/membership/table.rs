@@ -58,7 +58,16 @@ impl Entry {
 
     /// The entry with what `old` knows besides its announcement.
     pub(super) fn after(self, old: &Self) -> Self {
-        Self { announcement: self.announcement, heard: self.heard.max(old.heard), ..old.clone() }
+        Self {
+            announcement: self.announcement,
+            heard: self.heard.max(old.heard),
+            // One by one: a copy of the whole would copy an announcement that nobody needs.
+            source: old.source,
+            introducer: old.introducer,
+            verified: old.verified,
+            verify_at: old.verify_at,
+            author: old.author,
+        }
     }
 
     /// Whose entry it is.

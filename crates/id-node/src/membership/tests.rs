@@ -3,6 +3,7 @@
 mod budget;
 mod expiry;
 mod fixture;
+mod forgeries;
 mod gate;
 mod leave;
 mod lost;
@@ -23,6 +24,7 @@ impl Membership {
         self.table.check_invariants();
         self.departed.check_invariants();
         self.introducers.check_invariants(now.mono);
+        self.deliverers.check_invariants(now.mono);
         let may_dial = |by: &_| self.introducers.may_dial(by, now.mono);
         self.probes.check_invariants(may_dial);
         self.lost.check_invariants();

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, future::ready, stream::BoxStream};
+use id_client::AddressPolicy;
 use id_proto::iroh_base::{EndpointAddr, PublicKey, SecretKey};
 use iroh::{
     Endpoint,
@@ -51,22 +52,34 @@ const MAX_PACKETS: usize = 8;
 pub(crate) fn add_to(
     endpoint: &Endpoint,
     dht: Dht,
-    policy: AnnounceAddrs,
-    private: bool,
+    offer: Offer,
+    policy: AddressPolicy,
 ) -> Option<AbortOnDropHandle<()>> {
-    let (offers, offered) = watch::channel(EndpointAddr::new(endpoint.id()));
-    let lookup = Lookup { dht: dht.clone(), policy, private, offers };
+    let nowhere = EndpointAddr::new(endpoint.id());
+    let (offers, offered) = watch::channel(nowhere.clone());
+    let own = watch::Sender::new(nowhere);
+    let lookup = Lookup { dht: dht.clone(), offer, policy, own, offers };
     endpoint.address_lookup().ok()?.add(lookup);
     let key = endpoint.secret_key().clone();
     Some(AbortOnDropHandle::new(tokio::spawn(publish(dht, key, offered))))
+}
+
+/// Which of its addresses a node publishes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer {
+    pub(crate) announce: AnnounceAddrs,
+    pub(crate) private: bool,
 }
 
 /// What the endpoint is given.
 #[derive(Debug)]
 struct Lookup {
     dht: Dht,
-    policy: AnnounceAddrs,
-    private: bool,
+    offer: Offer,
+    /// Which published addresses may be dialled, besides those in our own places.
+    policy: AddressPolicy,
+    /// All our own addresses.
+    own: watch::Sender<EndpointAddr>,
     offers: watch::Sender<EndpointAddr>,
 }
 
@@ -74,7 +87,8 @@ impl AddressLookup for Lookup {
     fn publish(&self, data: &EndpointData) {
         self.offers.send_if_modified(|offer| {
             let addr = EndpointAddr::from_parts(offer.id, data.addrs().cloned());
-            let addrs = self.policy.select(&addr, self.private);
+            let addrs = self.offer.announce.select(&addr, self.offer.private);
+            self.own.send_replace(addr);
             let new = EndpointAddr::from_parts(offer.id, addrs);
             let is_news = new != *offer;
             *offer = new;
@@ -91,7 +105,8 @@ impl AddressLookup for Lookup {
             ready(Some(is_newer.then_some(item)))
         };
         let newer = packets.take(MAX_PACKETS).scan(None, newest).filter_map(ready);
-        Some(newer.filter_map(|item| ready(read(&item).map(Ok))).boxed())
+        let policy = self.policy.clone().open(&self.own.borrow());
+        Some(newer.filter_map(move |item| ready(dialable(&item, &policy).map(Ok))).boxed())
     }
 }
 
@@ -145,6 +160,14 @@ fn write(key: &SecretKey, addr: EndpointAddr) -> Result<MutableItem, String> {
     ))
 }
 
+/// The addresses in an item that may be dialled, if there are any.
+fn dialable(item: &MutableItem, policy: &AddressPolicy) -> Option<Item> {
+    let item = read(item)?;
+    let addr = policy.select(item.to_endpoint_addr());
+    let (is_dialable, info) = (!addr.is_empty(), EndpointInfo::from(addr));
+    is_dialable.then(|| Item::new(info, PROVENANCE, item.last_updated()))
+}
+
 /// The addresses in an item, whose signature the DHT's client has checked.
 fn read(item: &MutableItem) -> Option<Item> {
     let micros = u64::try_from(item.seq()).ok()?;
@@ -159,11 +182,19 @@ fn read(item: &MutableItem) -> Option<Item> {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use id_proto::Network;
     use iroh::endpoint::presets;
     use mainline::Testnet;
 
     use super::*;
     use crate::config::DhtBootstrap;
+
+    const ALL: Offer = Offer { announce: AnnounceAddrs::All, private: true };
+
+    /// Loopback is dialled because the endpoints are there themselves.
+    fn policy() -> AddressPolicy {
+        AddressPolicy::new(&Network::public())
+    }
 
     async fn endpoint() -> Endpoint {
         let builder = Endpoint::builder(presets::Minimal).clear_ip_transports();
@@ -185,6 +216,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_policy_forbids_is_not_found() {
+        let written = addr(1, &["8.8.8.8:7", "10.0.0.1:7", "127.0.0.1:7"]);
+        let item = |addr| write(&SecretKey::from_bytes(&[1; 32]), addr).unwrap();
+        let strict = AddressPolicy::new(&Network::public());
+        let found = dialable(&item(written), &strict).unwrap();
+        assert_eq!(found.to_endpoint_addr(), addr(1, &["8.8.8.8:7"]));
+        assert!(dialable(&item(addr(1, &["10.0.0.1:7"])), &strict).is_none());
+        let here = strict.open(&addr(2, &["10.0.1.1:1"]));
+        assert!(dialable(&item(addr(1, &["10.0.0.1:7"])), &here).is_some());
+    }
+
+    #[test]
     fn garbage_holds_no_address() {
         let key = SecretKey::from_bytes(&[1; 32]);
         for value in [&b""[..], b"garbage", &[0; 1000]] {
@@ -197,7 +240,7 @@ mod tests {
     async fn a_dht_that_was_not_entered_holds_nobody_up() {
         let endpoint = endpoint().await;
         let dht = Dht::new(DhtBootstrap::Private(vec!["[::1]:1".to_owned()]));
-        let _publishing = add_to(&endpoint, dht, AnnounceAddrs::All, true);
+        let _publishing = add_to(&endpoint, dht, ALL, policy());
         let lookups = endpoint.address_lookup().unwrap();
         let found: Vec<_> = lookups.resolve(addr(2, &[]).id).collect().await;
         assert!(found.iter().all(|found| !matches!(found, Ok(Ok(_)))), "{found:?}");
@@ -209,7 +252,7 @@ mod tests {
         let testnet = Testnet::builder(3).seeded(false).build().unwrap();
         let dht = || Dht::new(DhtBootstrap::Private(testnet.bootstrap.clone()));
         let (here, there) = (endpoint().await, endpoint().await);
-        let ways = [&here, &there].map(|e| add_to(e, dht(), AnnounceAddrs::All, true));
+        let ways = [&here, &there].map(|e| add_to(e, dht(), ALL, policy()));
         // The first who looks may be faster than the one who publishes.
         let found = loop {
             let mut found = here.address_lookup().unwrap().resolve(there.id()).boxed();

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha512};
 
 /// Makes and reads the records of one network.
 #[derive(Debug, Clone)]
-pub(super) struct Records {
+pub(crate) struct Records {
     topic: TopicId,
     secret_hash: [u8; 32],
     key: SecretKey,
@@ -33,9 +33,9 @@ pub(crate) struct Slot {
 
 /// What somebody left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) author: PublicKey,
-    pub(super) neighbours: Vec<PublicKey>,
+pub(crate) struct Record {
+    pub(crate) author: PublicKey,
+    pub(crate) neighbours: Vec<PublicKey>,
 }
 
 impl Record {
@@ -54,10 +54,17 @@ impl Slot {
     pub(super) fn salt(&self) -> &[u8; 32] {
         &self.salt
     }
+
+    /// The value that holds these bytes in place of a record. `None` if they are too few.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn seal_bytes(&self, record: &[u8]) -> Option<Vec<u8>> {
+        let record = distributed_topic_tracker::Record::from_bytes(record.to_vec());
+        record.ok()?.encrypt(&self.encryption).to_bytes().ok()
+    }
 }
 
 impl Records {
-    pub(super) fn new(network: &Network, key: &SecretKey) -> Self {
+    pub(crate) fn new(network: &Network, key: &SecretKey) -> Self {
         let hash = Sha512::digest(network.rendezvous_secret());
         Self {
             topic: TopicId::from_hash(&network.gossip_topic()),
@@ -71,7 +78,7 @@ impl Records {
         self.key.public()
     }
 
-    pub(super) fn slot(&self, minute: u64) -> Slot {
+    pub(crate) fn slot(&self, minute: u64) -> Slot {
         let rotation = RotationHandle::default();
         Slot {
             minute,
@@ -87,7 +94,7 @@ impl Records {
     /// names messages of which they heard none lately, and here the last few messages are never the
     /// same for longer than some seconds. Without any, they join through it as long as they have few
     /// neighbours themselves.
-    pub(super) fn seal(&self, slot: &Slot, neighbours: &[PublicKey]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(&self, slot: &Slot, neighbours: &[PublicKey]) -> Option<Vec<u8>> {
         let mut content = GossipRecordContent {
             active_peers: [[0; 32]; MAX_RECORD_PEERS],
             last_message_hashes: [[0; 32]; MAX_MESSAGE_HASHES],
@@ -104,8 +111,17 @@ impl Records {
         record.ok()?.encrypt(&slot.encryption).to_bytes().ok()
     }
 
+    /// A value that holds this content, signed and encrypted as it has to be.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn seal_content(&self, slot: &Slot, content: &[u8]) -> Option<Vec<u8>> {
+        let minute = slot.minute.to_le_bytes();
+        let author = self.author();
+        let signed = [&self.topic.hash()[..], &minute, author.as_bytes(), content].concat();
+        slot.seal_bytes(&[signed.as_slice(), &self.key.sign(&signed).to_bytes()].concat())
+    }
+
     /// The record in `value`, if a member of the network left it in `slot`.
-    pub(super) fn open(&self, slot: &Slot, value: &[u8]) -> Option<Record> {
+    pub(crate) fn open(&self, slot: &Slot, value: &[u8]) -> Option<Record> {
         // A mutable item of the DHT has at most 1000 bytes (BEP 44); the DHT's client checks it.
         let encrypted = EncryptedRecord::from_bytes(value.to_vec()).ok()?;
         let record = encrypted.decrypt(&slot.encryption).ok()?;

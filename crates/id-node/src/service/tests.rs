@@ -100,7 +100,7 @@ fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer
         clock: Clock::start(),
         view: watch::channel(Arc::new(view)).1,
         channels: Reports::default(),
-        gossip_connections: GossipConnections::default(),
+        gossip: GossipCounts::default(),
     }
 }
 

@@ -68,9 +68,7 @@ impl Lab {
     }
 
     pub(crate) async fn node(&self, config: NodeConfig) -> Node {
-        let gossip_connections = config.gossip_connections.clone();
-        let endpoint = self.bind(EndpointOptions { gossip_connections, ..Default::default() });
-        Node::spawn(endpoint.await, config).await.unwrap()
+        Node::spawn(self.endpoint().await, config).await.unwrap()
     }
 
     /// A member of the public network that announces seldom and joins through `bootstrap`.

@@ -1,8 +1,9 @@
-//! Neighbours in gossip that take nothing, and nodes that go on in spite of them.
+//! Neighbours in gossip that take nothing, or send what stops iroh-gossip, and nodes that go on in
+//! spite of them.
 
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::{FutureExt, StreamExt, future::join_all};
 use id_node::{
     Node, NodeConfig,
     id_client::{
@@ -11,12 +12,17 @@ use id_node::{
     },
     iroh::{
         Endpoint, EndpointAddr, RelayMode, SecretKey,
+        address_lookup::memory::MemoryLookup,
         endpoint::{
             Connection, ConnectionError, PortmapperConfig, QuicTransportConfig, SendStream, presets,
         },
+        protocol::Router,
     },
 };
-use iroh_gossip::net::{GOSSIP_ALPN, Gossip};
+use iroh_gossip::{
+    api::Event,
+    net::{GOSSIP_ALPN, Gossip},
+};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
@@ -26,12 +32,13 @@ use crate::{
 
 /// Within this time, honest nodes hear each other again.
 const PROMISED: Duration = Duration::from_secs(10);
-/// The same while mute neighbours come again and again under new names.
-const PROMISED_UNDER_FIRE: Duration = Duration::from_secs(30);
+/// The same while bad neighbours come again and again under new names: what was said is said again by then,
+/// an announce interval later.
+const PROMISED_UNDER_FIRE: Duration = Duration::from_secs(35);
 /// More than a neighbour's queue of 64 messages and the window of a [`Mute`] hold.
 const MANY: u32 = 300;
 
-/// How a neighbour takes nothing.
+/// How a neighbour does harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// It acknowledges what arrives, and reads none of it.
@@ -40,10 +47,31 @@ enum Kind {
     RefusesToRead,
     /// It reads nothing, and talks without end: then closing its connection doesn't free the actor.
     TalksWithoutEnd,
+    /// It sends messages of the length that iroh-gossip reads and can't send on.
+    Poisons,
 }
 
-/// A member of a topic that takes nothing: just enough of iroh-gossip's protocol to be a neighbour.
+impl Kind {
+    /// What it is told when it is cut off.
+    fn verdict(self) -> &'static [u8] {
+        match self {
+            Self::Poisons => b"poisoned",
+            Self::ReadsNothing | Self::RefusesToRead | Self::TalksWithoutEnd => b"stalled",
+        }
+    }
+
+    /// Where that is counted.
+    fn counter(self) -> &'static str {
+        match self {
+            Self::Poisons => "gossip_poisoned",
+            Self::ReadsNothing | Self::RefusesToRead | Self::TalksWithoutEnd => "gossip_cut_off",
+        }
+    }
+}
+
+/// A member of a topic that does harm: just enough of iroh-gossip's protocol to be a neighbour.
 struct Mute {
+    kind: Kind,
     endpoint: Endpoint,
     connections: Vec<Connection>,
     _tasks: JoinSet<()>,
@@ -66,7 +94,7 @@ impl Mute {
             tasks.spawn(take_nothing(connection.clone(), kind, topic, JOIN));
             connections.push(connection);
         }
-        Self { endpoint, connections, _tasks: tasks }
+        Self { kind, endpoint, connections, _tasks: tasks }
     }
 
     /// Waits for somebody to dial it and ask it to join their topic, and becomes their neighbour.
@@ -88,7 +116,8 @@ impl Mute {
                 }
             }
         });
-        (Self { endpoint, connections: Vec::new(), _tasks: tasks }, at)
+        let kind = Kind::ReadsNothing;
+        (Self { kind, endpoint, connections: Vec::new(), _tasks: tasks }, at)
     }
 
     fn id(&self) -> PublicKey {
@@ -97,9 +126,9 @@ impl Mute {
 
     async fn is_cut_off(&self) {
         for connection in &self.connections {
-            let closed = awaited("the mute one is cut off", connection.closed()).await;
+            let closed = awaited("the bad one is cut off", connection.closed()).await;
             let ConnectionError::ApplicationClosed(close) = &closed else { panic!("{closed:?}") };
-            assert_eq!(&close.reason[..], b"stalled", "{closed:?}");
+            assert_eq!(&close.reason[..], self.kind.verdict(), "{closed:?}");
         }
     }
 }
@@ -138,6 +167,7 @@ async fn take_nothing(connection: Connection, kind: Kind, topic: [u8; 32], first
             }
         }
         Kind::TalksWithoutEnd => talk_without_end(&mut stream).await,
+        Kind::Poisons => poison(&mut stream).await,
     }
     connection.closed().await;
 }
@@ -153,6 +183,26 @@ async fn talk_without_end(stream: &mut SendStream) {
             }
         }
     }
+}
+
+/// One after the other, each another, until it is stopped.
+async fn poison(stream: &mut SendStream) {
+    let mut pause = tokio::time::interval(Duration::from_millis(50));
+    for n in 0_u64.. {
+        pause.tick().await;
+        if say(stream, &too_long(n)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A message of 4096 bytes.
+fn too_long(n: u64) -> Vec<u8> {
+    let mut content = vec![0; 4096 - 38];
+    content[..8].copy_from_slice(&n.to_le_bytes());
+    let id = *blake3::hash(&content).as_bytes();
+    // `Gossip`, `Gossip`; the id; the length of the content and the content; `Swarm`, no hop yet.
+    [&[1, 0][..], &id, &[0xda, 0x1f], &content, &[0, 0]].concat()
 }
 
 /// A frame of iroh-gossip: a length of four bytes, and as many more.
@@ -199,7 +249,7 @@ async fn all_hear_within(promised: Duration, nodes: &[Node], speaker: &Node, nam
     assert!(started.elapsed() <= promised, "heard after {:?}", started.elapsed());
 }
 
-/// Why there is a watch. If this fails one day, there need be none.
+/// Why gossip's links are ours. If this and the next fail one day, they needn't be.
 #[tokio::test]
 async fn iroh_gossip_alone_is_stopped_for_ever_by_a_neighbour_that_does_not_read() {
     lab(async |lab| {
@@ -207,7 +257,7 @@ async fn iroh_gossip_alone_is_stopped_for_ever_by_a_neighbour_that_does_not_read
         let bare = lab.endpoint().await;
         let gossip = Gossip::builder().spawn(bare.clone());
         let (mute, at) = Mute::be_dialled(lab, &network).await;
-        let book = id_node::iroh::address_lookup::memory::MemoryLookup::new();
+        let book = MemoryLookup::new();
         bare.address_lookup().unwrap().add(book.clone());
         book.add_endpoint_info(at);
         let mut topic =
@@ -227,6 +277,53 @@ async fn iroh_gossip_alone_is_stopped_for_ever_by_a_neighbour_that_does_not_read
     .await;
 }
 
+#[tokio::test]
+async fn iroh_gossip_alone_says_nothing_any_more_after_a_message_that_it_can_not_send_on() {
+    lab(async |lab| {
+        let network = Network::public();
+        let (bare, hearer) = (lab.endpoint().await, lab.endpoint().await);
+        let gossips = [&bare, &hearer].map(|endpoint| Gossip::builder().spawn(endpoint.clone()));
+        let [speaking, hearing] = gossips;
+        let routers = [(&bare, &speaking), (&hearer, &hearing)].map(|(endpoint, gossip)| {
+            Router::builder(endpoint.clone()).accept(GOSSIP_ALPN, gossip.clone()).spawn()
+        });
+        let book = MemoryLookup::new();
+        bare.address_lookup().unwrap().add(book.clone());
+        book.add_endpoint_info(hearer.addr());
+        let topic = network.gossip_topic();
+        let mut heard = hearing.subscribe(topic.into(), Vec::new()).await.unwrap();
+        let mut topic_of_bare = speaking.subscribe(topic.into(), vec![hearer.id()]).await.unwrap();
+        awaited("a neighbour", topic_of_bare.joined()).await.unwrap();
+        awaited("a neighbour", heard.joined()).await.unwrap();
+
+        let poisoner = mute_endpoint(SecretKey::generate()).await;
+        lab.owns(&poisoner);
+        let dial = poisoner.connect(bare.addr(), GOSSIP_ALPN);
+        let connection = awaited("the poisoner connects", dial).await.unwrap();
+        let mut stream = connection.open_uni().await.unwrap();
+        for frame in [&topic[..], JOIN, &too_long(0)] {
+            say(&mut stream, frame).await.unwrap();
+        }
+        let poisoned =
+            async { while !matches!(topic_of_bare.next().await, Some(Ok(Event::Received(_)))) {} };
+        awaited("it has read the poison", poisoned).await;
+        let blocked = async {
+            loop {
+                let said = topic_of_bare.broadcast(b"can you hear me?".to_vec().into());
+                if timeout(Duration::from_secs(3), said).await.is_err() {
+                    break;
+                }
+            }
+        };
+        awaited("it is blocked", blocked).await;
+        let mut all = std::iter::from_fn(|| heard.next().now_or_never().flatten());
+        let of_speech = |event: &_| matches!(event, Ok(Event::Received(_)));
+        assert!(!all.any(|event| of_speech(&event)), "and nobody has heard a word");
+        drop(routers);
+    })
+    .await;
+}
+
 async fn settled_with_chatterer(lab: &Lab) -> (Vec<Node>, Member, Client) {
     let nodes = lab.settled(3).await;
     let chatterer = Member::join(lab, Network::public(), &nodes[0]).await;
@@ -237,7 +334,8 @@ async fn check_survives(kind: Kind) {
     lab(async |lab| {
         let (nodes, chatterer, client) = settled_with_chatterer(lab).await;
         let mute = Mute::join(lab, kind, &nodes.iter().collect::<Vec<_>>()).await;
-        for node in &nodes {
+        // A poisoner may have been one already.
+        for node in nodes.iter().filter(|_| kind != Kind::Poisons) {
             until(node, "the mute one is a neighbour", |view| {
                 view.neighbours.contains(&mute.id()) || view.neighbours.len() > 3
             })
@@ -252,7 +350,7 @@ async fn check_survives(kind: Kind) {
             let report = status(&client, node).await;
             println!("{:?} {:?}", report.channels, counter(&client, node, "gossip_rebuilt").await);
             assert!(report.channels[0].1.contains("cut off"), "{:?}", report.channels);
-            assert!(counter(&client, node, "gossip_cut_off").await >= 1);
+            assert!(counter(&client, node, kind.counter()).await >= 1);
         }
         // It is refused at once now.
         let again = mute.endpoint.connect(addr(&nodes[0]), GOSSIP_ALPN).await.unwrap();
@@ -281,6 +379,39 @@ async fn a_neighbour_that_refuses_to_read_is_cut_off_and_the_others_go_on() {
 #[tokio::test]
 async fn a_neighbour_that_talks_without_end_and_does_not_read_is_cut_off_and_the_others_go_on() {
     check_survives(Kind::TalksWithoutEnd).await;
+}
+
+#[tokio::test]
+async fn a_member_that_sends_what_can_not_be_sent_on_is_cut_off_and_the_others_go_on() {
+    check_survives(Kind::Poisons).await;
+}
+
+/// Introducing it to the others takes more than it took itself.
+#[tokio::test]
+async fn a_newcomer_that_says_too_much_of_its_place_silences_nobody() {
+    lab(async |lab| {
+        let nodes = lab.settled(3).await;
+        let places = vec![b'x'; 4096 - 11];
+        // `Swarm`, `Join`, some; the length.
+        let join: &[u8] = &[&[0, 0, 1, 0xf5, 0x1f][..], &places].concat();
+        let newcomer = mute_endpoint(SecretKey::generate()).await;
+        lab.owns(&newcomer);
+        let mut streams = Vec::new();
+        for node in &nodes {
+            let dial = newcomer.connect(addr(node), GOSSIP_ALPN);
+            let connection = awaited("the newcomer connects", dial).await.unwrap();
+            let mut stream = connection.open_uni().await.unwrap();
+            for frame in [&node.network().gossip_topic()[..], join] {
+                say(&mut stream, frame).await.unwrap();
+            }
+            until(node, "a neighbour", |view| view.neighbours.contains(&newcomer.id())).await;
+            streams.push((connection, stream));
+        }
+        for speaker in &nodes {
+            all_hear(&nodes, speaker, "not silenced").await;
+        }
+    })
+    .await;
 }
 
 /// Nothing but a node's own announcements, far too few to stop anything.
@@ -313,13 +444,13 @@ async fn a_neighbour_that_was_dialled_and_does_not_read_is_cut_off() {
 }
 
 #[tokio::test]
-async fn mute_neighbours_under_ever_new_names_do_not_keep_the_others_from_hearing_each_other() {
+async fn bad_neighbours_under_ever_new_names_do_not_keep_the_others_from_hearing_each_other() {
     lab(async |lab| {
         let (nodes, chatterer, client) = settled_with_chatterer(lab).await;
         let all: Vec<_> = nodes.iter().collect();
         let mut mutes = Vec::new();
         for round in 0..4 {
-            for kind in [Kind::ReadsNothing, Kind::TalksWithoutEnd] {
+            for kind in [Kind::ReadsNothing, Kind::TalksWithoutEnd, Kind::Poisons] {
                 mutes.push(Mute::join(lab, kind, &all).await);
             }
             chat(&chatterer).await;
@@ -327,8 +458,15 @@ async fn mute_neighbours_under_ever_new_names_do_not_keep_the_others_from_hearin
             all_hear_within(PROMISED_UNDER_FIRE, &nodes, speaker, &format!("round {round}")).await;
         }
         for node in &nodes {
+            let found_out = async {
+                for kind in [Kind::ReadsNothing, Kind::Poisons] {
+                    while counter(&client, node, kind.counter()).await == 0 {
+                        chat(&chatterer).await;
+                    }
+                }
+            };
+            awaited("some are cut off", found_out).await;
             println!("{:?}", status(&client, node).await.channels);
-            assert!(counter(&client, node, "gossip_cut_off").await >= 1);
         }
         // One more, that has stopped everybody when they are told to go.
         let _last = Mute::join(lab, Kind::ReadsNothing, &all).await;
@@ -353,8 +491,10 @@ async fn neighbours_that_read_are_left_alone_however_much_there_is_to_read() {
         until(&late, "everybody", |view| nodes.iter().all(|node| knows(view, node.id()))).await;
         all_know_all(&nodes).await;
         for node in &nodes {
-            for name in ["gossip_cut_off", "gossip_refused", "gossip_rebuilt"] {
-                assert_eq!(counter(&client, node, name).await, 0, "{name}");
+            let all = status(&client, node).await.counters;
+            let of_harm = ["gossip_cut_off", "gossip_poisoned", "gossip_refused", "gossip_rebuilt"];
+            for (name, count) in all.iter().filter(|(name, _)| of_harm.contains(&&**name)) {
+                assert_eq!(*count, 0, "{name}");
             }
         }
     })

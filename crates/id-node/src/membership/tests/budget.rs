@@ -110,7 +110,9 @@ fn a_forger_uses_up_nobodys_budget() {
         let forged = forge::<PeerAnnouncement>(peer.announce(world.now).bytes());
         world.gossip(&gossip_message(0, &forged));
     }
-    assert_eq!(world.refused(Refusal::BadSignature), 500);
+    assert_eq!(world.refused(Refusal::BadSignature), 64);
+    assert_eq!(world.refused(Refusal::SignatureBudget), 500 - 64);
+    world.advance(millis(20));
     (0..3).for_each(|_| drop(world.meet(&mut peer)));
     assert_eq!(deliver(&mut world, 2..2 + QUOTA + BURST - 1), usize::from(QUOTA + BURST - 1));
 }

@@ -168,6 +168,16 @@ fn a_neighbour_that_vanishes_without_a_report_doesnt_block_others_for_ever() {
 }
 
 #[test]
+fn a_neighbour_that_goes_while_it_is_asked_is_waited_for_no_longer() {
+    let mut world = with_neighbours(1..3);
+    let asked = asked_for_table(&world.handle(Event::Lagged))[0];
+    let other = if asked == id(1) { id(2) } else { id(1) };
+    let mut effects = world.handle(Event::NeighbourDown(asked));
+    effects.extend(effects_of(world.run_for(secs(5))));
+    assert_eq!(asked_for_table(&effects), [other]);
+}
+
+#[test]
 fn a_stranger_that_went_before_its_turn_is_not_asked() {
     let mut world = with_neighbours(1..2);
     world.handle(Event::Lagged);

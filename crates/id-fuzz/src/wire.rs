@@ -1,0 +1,222 @@
+//! What nodes say to each other.
+
+use std::sync::LazyLock;
+
+use id_proto::{
+    About, DecodeError, ErrorCode, GossipMessage, Leave, MetaRequest, MetaResponse,
+    PeerAnnouncement, PeerEntry, Signed, Statement, StatusReport, Unverified,
+    UnverifiedAnnouncement, UnverifiedLeave,
+    iroh_base::{SecretKey, TransportAddr},
+    limits::{
+        INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_GOSSIP_LEN, MAX_LIST_LEN,
+        MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
+    },
+};
+
+use crate::{
+    Outcome::{self, Refused, Understood},
+    check::{is_fixed_point, is_strict},
+};
+
+static KEY: LazyLock<SecretKey> = LazyLock::new(|| SecretKey::from_bytes(&[42; 32]));
+
+pub(crate) fn gossip_message(bytes: &[u8]) -> Outcome {
+    let Ok(message) = GossipMessage::decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_GOSSIP_LEN);
+    is_strict(bytes, GossipMessage::decode);
+    match message {
+        GossipMessage::Announce(announcement) => {
+            check_announcement(&announcement);
+            let Ok(signed) = announcement.verify() else { return Refused };
+            let written = GossipMessage::announce(&signed);
+            let Ok(GossipMessage::Announce(again)) = GossipMessage::decode(&written) else {
+                panic!("an announcement reads as something else")
+            };
+            assert_eq!(again.bytes(), signed.bytes());
+        }
+        GossipMessage::Leave(leave) => {
+            assert!(leave.bytes().len() <= MAX_SIGNED_LEN);
+            let Ok(signed) = leave.verify() else { return Refused };
+            let written = GossipMessage::leave(&signed);
+            let Ok(GossipMessage::Leave(again)) = GossipMessage::decode(&written) else {
+                panic!("a leave reads as something else")
+            };
+            assert_eq!(again.bytes(), signed.bytes());
+        }
+        _ => {}
+    }
+    Understood
+}
+
+pub(crate) fn announcement(bytes: &[u8]) -> Outcome {
+    let Ok(announcement) = UnverifiedAnnouncement::decode(bytes) else {
+        return Refused;
+    };
+    is_strict(bytes, UnverifiedAnnouncement::decode);
+    check_announcement(&announcement);
+    let ours = PeerAnnouncement { node_id: KEY.public(), ..announcement.claimed().clone() };
+    // A URL may be longer as our parser writes it than as it came.
+    if ours.addrs.iter().all(PeerAnnouncement::can_hold) {
+        check_signing(ours);
+    }
+    let is_signed = verifies(announcement, bytes);
+    Outcome::understood_if(is_signed)
+}
+
+pub(crate) fn leave(bytes: &[u8]) -> Outcome {
+    let Ok(leave) = UnverifiedLeave::decode(bytes) else {
+        return Refused;
+    };
+    is_strict(bytes, UnverifiedLeave::decode);
+    assert!(bytes.len() <= MAX_SIGNED_LEN);
+    check_signing(Leave { node_id: KEY.public(), ..leave.claimed().clone() });
+    Outcome::understood_if(verifies(leave, bytes))
+}
+
+/// Whatever can be read can be said by somebody: signed, it reads and verifies as what was signed.
+fn check_signing<T: Statement + Clone + PartialEq + std::fmt::Debug>(statement: T) {
+    let Ok(signed) = Signed::sign(statement.clone(), &KEY) else {
+        let len = statement.encode_body().expect("what can be read can be written").len();
+        assert!(len + 64 > MAX_SIGNED_LEN, "only what is too long can't be signed");
+        return;
+    };
+    let read = Unverified::<T>::decode(signed.bytes()).expect("what we sign can be read");
+    assert_eq!(*read.claimed(), statement);
+    let read = read.verify().expect("what we sign verifies");
+    assert_eq!(read, signed);
+    let body = read.statement().encode_body().expect("what can be read can be written");
+    assert_eq!(&read.bytes()[64..], body);
+}
+
+/// Whether the signature is its author's. Then it is so again, and over nothing but these bytes.
+fn verifies<T: Statement>(unverified: Unverified<T>, bytes: &[u8]) -> bool {
+    let Ok(signed) = unverified.verify() else {
+        return false;
+    };
+    assert_eq!(signed.bytes(), bytes);
+    assert!(Unverified::<T>::decode(signed.bytes()).is_ok_and(|again| again.verify().is_ok()));
+    let mut altered = bytes.to_vec();
+    altered[0] ^= 1;
+    assert!(!Unverified::<T>::decode(&altered).is_ok_and(|altered| altered.verify().is_ok()));
+    true
+}
+
+fn check_announcement(unverified: &UnverifiedAnnouncement) {
+    assert!(unverified.bytes().len() <= MAX_SIGNED_LEN);
+    let announcement = unverified.claimed();
+    assert!(announcement.name.as_ref().is_none_or(|name| name.len() <= MAX_NAME_LEN));
+    assert!(announcement.agent.len() <= MAX_AGENT_LEN);
+    assert!(announcement.addrs.len() <= MAX_ADDRS);
+    assert!(INTERVAL_SECS.contains(&announcement.interval_secs));
+    let is_known =
+        |addr: &TransportAddr| matches!(addr, TransportAddr::Relay(_) | TransportAddr::Ip(_));
+    assert!(announcement.addrs.iter().all(is_known));
+}
+
+pub(crate) fn request(bytes: &[u8]) -> Outcome {
+    let Ok(request) = MetaRequest::decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_REQUEST_LEN);
+    is_strict(bytes, MetaRequest::decode);
+    is_fixed_point(&request, MetaRequest::encode, MetaRequest::decode);
+    Understood
+}
+
+pub(crate) fn response(bytes: &[u8]) -> Outcome {
+    let Ok(response) = MetaResponse::decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_RESPONSE_LEN);
+    is_strict(bytes, MetaResponse::decode);
+    is_fixed_point(&response, MetaResponse::encode, MetaResponse::decode);
+    match response {
+        MetaResponse::Error(error) => {
+            assert_eq!(error.code().number(), error.code);
+            // Of the codes that we know, each has one number.
+            let is_named = !matches!(error.code(), ErrorCode::Other(_));
+            assert_eq!(is_named, (1..=6).contains(&error.code));
+        }
+        MetaResponse::Whoami(whoami) => {
+            if let Some(item) = &whoami.about {
+                about(item);
+            }
+        }
+        MetaResponse::Peers(page) => {
+            let mut len = 0;
+            for item in page.items().flatten() {
+                len += item.len();
+                peer_entry(item);
+            }
+            assert!(len <= MAX_RESPONSE_LEN);
+        }
+        MetaResponse::Status(report) => {
+            status_report(&report);
+        }
+    }
+    Understood
+}
+
+pub(crate) fn about(bytes: &[u8]) -> Outcome {
+    let Ok(about) = About::<UnverifiedAnnouncement>::decode(bytes) else {
+        return Refused;
+    };
+    is_strict(bytes, About::<UnverifiedAnnouncement>::decode);
+    assert!(about.features.len() <= MAX_LIST_LEN);
+    check_announcement(&about.announcement);
+    let Ok(announcement) = about.announcement.verify() else {
+        return Refused;
+    };
+    let about = About {
+        announcement,
+        node_id: about.node_id,
+        agent: about.agent,
+        network_tag: about.network_tag,
+        features: about.features,
+        table_size: about.table_size,
+    };
+    let written = about.encode();
+    let again = About::<UnverifiedAnnouncement>::decode(&written).expect("what we write is read");
+    assert_eq!(again.announcement.bytes(), about.announcement.bytes());
+    assert_eq!((again.node_id, again.agent), (about.node_id, about.agent));
+    assert_eq!((again.network_tag, again.features), (about.network_tag, about.features));
+    assert_eq!(again.table_size, about.table_size);
+    Understood
+}
+
+pub(crate) fn peer_entry(bytes: &[u8]) -> Outcome {
+    let decode = |bytes: &[u8]| -> Result<_, DecodeError> {
+        PeerEntry::<UnverifiedAnnouncement>::decode(bytes)
+    };
+    let Ok(entry) = decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_ENTRY_LEN);
+    is_strict(bytes, decode);
+    check_announcement(&entry.announcement);
+    let Ok(entry) = entry.verify() else {
+        return Refused;
+    };
+    let written = entry.encode();
+    assert!(written.len() <= MAX_ENTRY_LEN);
+    let again = decode(&written).expect("what we write is read");
+    assert_eq!(again.announcement.bytes(), entry.announcement.bytes());
+    assert_eq!((again.age, again.source), (entry.age, entry.source));
+    assert_eq!(again.verified_age, entry.verified_age);
+    Understood
+}
+
+pub(crate) fn status_report(bytes: &[u8]) -> Outcome {
+    let Ok(report) = StatusReport::decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_RESPONSE_LEN);
+    is_strict(bytes, StatusReport::decode);
+    let lens = [report.neighbours.len(), report.channels.len(), report.counters.len()];
+    assert!(lens.iter().all(|len| *len <= MAX_LIST_LEN), "{lens:?}");
+    let encode = |report: &StatusReport| report.encode().into_vec();
+    is_fixed_point(&report, encode, StatusReport::decode);
+    Understood
+}

@@ -1,0 +1,168 @@
+use id_proto::{Network, iroh_base::SecretKey};
+use iroh::endpoint::presets;
+
+use super::*;
+
+/// `Swarm`, `Join`, nowhere.
+const JOIN: &[u8] = &[0, 0, 0];
+
+fn peer() -> PublicKey {
+    SecretKey::from_bytes(&[1; 32]).public()
+}
+
+/// A swarm that nothing runs, so that a test does each step.
+async fn swarm() -> (Swarm, Endpoint) {
+    let builder = Endpoint::builder(presets::Minimal).clear_ip_transports();
+    let endpoint = builder.bind_addr("127.0.0.1:0").unwrap().bind().await.unwrap();
+    let network = Network::public();
+    let around = Surroundings {
+        endpoint: endpoint.clone(),
+        topic: network.gossip_topic().into(),
+        policy: AddressPolicy::new(&network),
+        announce_addrs: AnnounceAddrs::Auto,
+        private: false,
+        counts: GossipCounts::default(),
+    };
+    (Swarm::new(around).0, endpoint)
+}
+
+impl Swarm {
+    fn hear(&mut self, frame: &[u8]) {
+        self.hear_from(peer(), frame);
+    }
+
+    fn hear_from(&mut self, peer: PublicKey, frame: &[u8]) {
+        let bytes = [self.around.topic.as_bytes(), frame].concat();
+        self.step(In::RecvMessage(peer, postcard::from_bytes(&bytes).unwrap()));
+    }
+}
+
+/// A message after so many hops that iroh-gossip can't count one more.
+fn uncountable() -> Vec<u8> {
+    let id = *blake3::hash(b"x").as_bytes();
+    [&[1, 0][..], &id, b"\x01x", &[0, 0xff, 0xff, 0x03]].concat()
+}
+
+#[tokio::test]
+async fn a_state_that_fails_is_replaced_and_the_neighbours_are_joined_again() {
+    let (mut swarm, endpoint) = swarm().await;
+    swarm.hear(JOIN);
+    assert_eq!(swarm.events, [Event::NeighborUp(peer())]);
+    swarm.hear(&uncountable());
+    // Without checks of overflow it counts from 0 again.
+    if cfg!(debug_assertions) {
+        assert_eq!(swarm.around.counts.get(Count::Rebuilt), 1);
+        assert_eq!(swarm.events, [Event::NeighborUp(peer()), Event::NeighborDown(peer())]);
+        assert!(swarm.neighbours.is_empty() && swarm.waiting.is_empty());
+        swarm.keep_house();
+        assert_eq!(swarm.waiting[&peer()][0][..2], JOIN[..2]);
+        assert!(swarm.lost.is_empty());
+    }
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_listen_misses_contents_and_no_neighbour() {
+    let (mut swarm, endpoint) = swarm().await;
+    for n in 0..2 * MAX_EVENTS {
+        swarm.on_too_long(peer(), n.to_le_bytes().to_vec());
+    }
+    swarm.hear(JOIN);
+    assert_eq!(swarm.events.len(), MAX_EVENTS + 2);
+    let last: Vec<_> = swarm.events.drain(MAX_EVENTS..).collect();
+    assert_eq!(last, [Event::Lagged, Event::NeighborUp(peer())]);
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn whoever_can_not_be_reached_is_waited_for_no_longer_and_dialled_again_when_joined_again() {
+    let (mut swarm, endpoint) = swarm().await;
+    for _ in 0..2 {
+        swarm.join(vec![peer()]);
+        assert_eq!(swarm.waiting.len(), 1);
+        assert_eq!(swarm.dials.len(), 1);
+        let dialled = swarm.dials.join_next().await.unwrap();
+        swarm.on_dialled(dialled);
+        assert!(swarm.waiting.is_empty());
+    }
+    endpoint.close().await;
+}
+
+/// What is named may be anybody's address.
+#[tokio::test]
+async fn whom_others_name_is_dialled_as_long_as_not_too_many_are_gone_and_whom_we_ask_for_always() {
+    let (mut swarm, endpoint) = swarm().await;
+    swarm.send(peer(), vec![0]);
+    let dialled = swarm.dials.join_next().await.unwrap();
+    assert_eq!(dialled.as_ref().unwrap().way, Way::Named);
+    swarm.on_dialled(dialled);
+    // For the next hour nothing is left.
+    let later = Instant::now() + Duration::from_secs(3600);
+    while swarm.budget.takes(later) {}
+    swarm.send(peer(), vec![0]);
+    let dialled = swarm.dials.join_next().await.unwrap();
+    assert_eq!(dialled.as_ref().unwrap().way, Way::None);
+    swarm.on_dialled(dialled);
+    swarm.join(vec![peer()]);
+    assert_eq!(swarm.dials.join_next().await.unwrap().unwrap().way, Way::Asked);
+    assert!(swarm.asked.is_empty());
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn after_an_offence_newcomers_take_the_place_of_whoever_came_last() {
+    let (mut swarm, endpoint) = swarm().await;
+    let named = |n: u8| SecretKey::from_bytes(&[n; 32]).public();
+    for n in 1..=5 {
+        swarm.hear_from(named(n), JOIN);
+    }
+    let first: Vec<_> = swarm.neighbours.keys().copied().filter(|peer| *peer != named(5)).collect();
+    assert_eq!(first.len(), 4);
+    swarm.make_room_for(named(6));
+    assert_eq!(swarm.neighbours.len(), 5, "nobody offended");
+    swarm.convict(named(100), End::Stalled, Count::CutOff);
+    for n in 6..60 {
+        swarm.make_room_for(named(n));
+        swarm.hear_from(named(n), JOIN);
+        assert_eq!(swarm.neighbours.len(), 5);
+        assert!(first.iter().all(|peer| swarm.neighbours.contains_key(peer)), "{n}");
+    }
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn after_an_offence_we_ask_once_for_what_we_may_lack_as_soon_as_there_is_a_neighbour() {
+    let (mut swarm, endpoint) = swarm().await;
+    swarm.convict(peer(), End::Stalled, Count::CutOff);
+    let recovered = Instant::now() + RECOVERED_AFTER;
+    swarm.ask_for_what_we_lack(recovered);
+    assert!(swarm.events.is_empty());
+    swarm.hear(JOIN);
+    swarm.events.clear();
+    for _ in 0..2 {
+        swarm.ask_for_what_we_lack(recovered);
+        assert_eq!(swarm.events, [Event::Lagged]);
+    }
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn an_offender_is_not_dialled() {
+    let (mut swarm, endpoint) = swarm().await;
+    swarm.convict(peer(), End::Stalled, Count::CutOff);
+    assert!(!swarm.may_talk_to(&peer()));
+    swarm.join(vec![peer()]);
+    let dialled = swarm.dials.join_next().await.unwrap().unwrap();
+    assert_eq!((dialled.peer, dialled.way), (peer(), Way::None));
+    endpoint.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_dial_is_bounded_and_so_are_the_dials() {
+    let (mut swarm, endpoint) = swarm().await;
+    for _ in 0..100 {
+        swarm.send(peer(), vec![0]);
+    }
+    assert_eq!((swarm.waiting[&peer()].len(), swarm.dials.len()), (MAX_WAITING, 1));
+    endpoint.close().await;
+}

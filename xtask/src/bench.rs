@@ -1,0 +1,30 @@
+//! `cargo xtask bench`: how fast what has to be fast is. docs/benchmarks.md keeps what it found.
+
+mod verify;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::project::Project;
+
+/// Measures how fast what has to be fast is.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Announcements through the whole gate, compared with nothing but their signatures
+    Verify(verify::Verify),
+}
+
+impl Bench {
+    /// Measures what was asked for.
+    pub(crate) fn run(&self, project: &Project) -> Result<()> {
+        match &self.what {
+            What::Verify(verify) => verify.run(project),
+        }
+    }
+}
