@@ -280,11 +280,11 @@ fn whoever_has_just_joined_takes_no_more_from_one_neighbour_than_a_liar_may_cost
         config.max_entries = SMALL;
         config.max_joining = 1000;
     });
-    for announcement in announcements(&world, 1..2001) {
+    for announcement in announcements(&world, 2001..4001) {
         world.told(&announcement, secs(1));
     }
     assert_eq!(world.node.table_size(), 1000 + usize::from(BURST));
-    let more = announcements(&world, 3001..3401);
+    let more = announcements(&world, 4001..4401);
     let other = secret(1001).public();
     for announcement in more {
         let entry = id_proto::PeerEntry {

@@ -56,6 +56,8 @@ impl Attack {
     fn new(max_entries: usize) -> Self {
         let mut config = MembershipConfig::new(&Network::public());
         config.max_entries = max_entries;
+        // It has; through whom doesn't matter here.
+        config.max_joining = max_entries;
         let interval_secs = (max_entries as u32).div_ceil(100).max(30);
         let now = Now { mono: secs(0), unix: secs(1_800_000_000) };
         let (node, _) = Membership::new(secret(0), config, facts(), 0, now);
