@@ -34,7 +34,7 @@ const REST_AFTER: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 /// How much longer than it was told a program may take to end.
 const END_GRACE: Duration = Duration::from_secs(20);
-/// A role that is crawled lasts at least as long as the crawl may.
+/// A role that is crawled goes on behind the honest caller's time for as long as the crawl may take.
 const CRAWL_MARGIN: Duration = Duration::from_secs(5);
 
 const PRIVATE: [&str; 4] = ["--topic", "orchard", "--topic-secret", "correct horse battery staple"];
@@ -142,13 +142,7 @@ impl Company {
     ) -> Result<Option<String>> {
         let started = Instant::now();
         let mut leaver = None;
-        if let Some(named) = scenario.crawl {
-            let hostile = cast.await_serving()?;
-            let id = hostile.split('@').next().unwrap_or_default().to_owned();
-            findings.crawl = Some((crawl::crawl(swarm, &self.cli, &hostile)?, id, named));
-        }
-        let patience = Instant::now() + cast.time + END_GRACE;
-        let ended = poll(patience, LOOK, || {
+        let asked = poll(started + cast.asked + END_GRACE, LOOK, || {
             memory.look(swarm);
             let leaves_now = scenario.demands == Demands::NoGhost
                 && leaver.is_none()
@@ -156,7 +150,18 @@ impl Company {
             if leaves_now {
                 leaver = Some(swarm.stop_one(swarm.nodes().len() - 1)?.id);
             }
-            cast.ended()
+            cast.prober.process.ended()
+        })?;
+        ensure!(asked.is_some(), "the honest caller didn't end");
+        // Not before: a crawl works hard, and would be in the honest caller's figures.
+        if let Some(named) = scenario.crawl {
+            let hostile = cast.await_serving()?;
+            let id = hostile.split('@').next().unwrap_or_default().to_owned();
+            findings.crawl = Some((crawl::crawl(swarm, &self.cli, &hostile)?, id, named));
+        }
+        let ended = poll(started + cast.played + END_GRACE, LOOK, || {
+            memory.look(swarm);
+            cast.adversary.process.ended()
         })?;
         ensure!(ended.is_some(), "{} didn't end", scenario.name);
         findings.probe = cast.prober.summary()?;
@@ -169,24 +174,25 @@ impl Company {
 
     fn start_cast(&self, swarm: &Swarm, scenario: &Scenario) -> Result<Cast> {
         let crawled = scenario.crawl.map(|_| crawl::TIMEOUT + CRAWL_MARGIN);
-        let time = self.terms.time.max(crawled.unwrap_or_default());
-        let secs = time.as_secs().to_string();
+        let (asked, played) = (self.terms.time, self.terms.time + crawled.unwrap_or_default());
+        let secs = |time: Duration| time.as_secs().to_string();
         // Who is going to leave is no honest target any more.
         let n_stay = swarm.nodes().len() - usize::from(scenario.demands == Demands::NoGhost);
         let nodes: Vec<String> = swarm.nodes()[..n_stay].iter().map(Node::reference).collect();
         let nodes = nodes.join(",");
 
         let mut adversary = Command::new(&self.adversary);
-        adversary.args(scenario.command).args(["--target", &nodes, "--secs", &secs]);
+        adversary.args(scenario.command).args(["--target", &nodes, "--secs", &secs(played)]);
         let mut prober = Command::new(&self.prober);
-        prober.args(["--target", &nodes, "--secs", &secs]).args(network(scenario));
+        prober.args(["--target", &nodes, "--secs", &secs(asked)]).args(network(scenario));
         if scenario.demands == Demands::Secrecy {
             adversary.args(OUTSIDER);
         }
         Ok(Cast {
             adversary: Player::start(swarm, "adversary", &mut adversary)?,
             prober: Player::start(swarm, "prober", &mut prober)?,
-            time,
+            asked,
+            played,
         })
     }
 
@@ -335,16 +341,13 @@ impl NodeMemory {
 struct Cast {
     adversary: Player,
     prober: Player,
-    time: Duration,
+    /// How long the honest caller asks.
+    asked: Duration,
+    /// How long the role is played.
+    played: Duration,
 }
 
 impl Cast {
-    fn ended(&mut self) -> Result<Option<()>> {
-        let both =
-            self.adversary.process.ended()?.is_some() && self.prober.process.ended()?.is_some();
-        Ok(both.then_some(()))
-    }
-
     /// Where the role answers queries.
     fn await_serving(&self) -> Result<String> {
         let serving = poll(Instant::now() + END_GRACE, REST, || {
