@@ -6,7 +6,10 @@ use std::{env, ffi::OsString, path::Path, time::Duration};
 use anyhow::{Context, Result};
 use id_client::{
     Depth, Limits,
-    id_proto::{Invitation, Network, PeerRef, Ticket, iroh_base::EndpointAddr},
+    id_proto::{
+        Invitation, Network, PeerRef, Ticket,
+        iroh_base::{EndpointAddr, SecretKey},
+    },
 };
 use id_node::{config::read_secret, endpoint::Relay};
 
@@ -25,6 +28,8 @@ pub(crate) struct PeersSettings {
     pub(crate) source: Source,
     pub(crate) network: Network,
     pub(crate) relay: Relay,
+    /// As whom to ask; as somebody new, if there is none.
+    pub(crate) key: Option<SecretKey>,
     /// Whether a listener looks for nodes on the local network.
     pub(crate) mdns: bool,
     /// Names that a listener asks the DNS for.
@@ -42,6 +47,8 @@ pub(crate) struct AskSettings {
     pub(crate) nodes: Vec<EndpointAddr>,
     pub(crate) network: Network,
     pub(crate) relay: Relay,
+    /// As whom to ask; as somebody new, if there is none.
+    pub(crate) key: Option<SecretKey>,
     pub(crate) timeout: Duration,
 }
 
@@ -56,10 +63,16 @@ impl PeersSettings {
         };
         let node = args.node.as_ref().map(PeerRef::addrs);
         let more = bootstrap.iter().flat_map(PeerRef::addrs).cloned().collect();
-        let local = || LocalNode::find(args.network.data_dir.as_deref());
+        let mut key = None;
+        let local = || {
+            let local = LocalNode::find(args.network.data_dir.as_deref())?;
+            key = local.key();
+            Ok(local)
+        };
         Ok(Self {
             wanted,
             source: Source::choose(wanted, node, more, local, &network)?,
+            key,
             relay: relay(&args.network, &network)?,
             network,
             mdns: !args.no_mdns,
@@ -81,11 +94,14 @@ impl PeersSettings {
 impl AskSettings {
     fn new(node: Option<PeerRef>, timeout: Duration, args: &NetworkArgs) -> Result<Self> {
         let network = network(args, node.iter())?;
-        let nodes = match &node {
-            Some(node) => node.addrs().to_vec(),
-            None => vec![LocalNode::find(args.data_dir.as_deref())?.required(&network)?],
+        let (nodes, key) = match &node {
+            Some(node) => (node.addrs().to_vec(), None),
+            None => {
+                let local = LocalNode::find(args.data_dir.as_deref())?;
+                (vec![local.required(&network)?], local.key())
+            }
         };
-        Ok(Self { nodes, relay: relay(args, &network)?, network, timeout })
+        Ok(Self { nodes, relay: relay(args, &network)?, key, network, timeout })
     }
 }
 

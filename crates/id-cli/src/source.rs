@@ -6,8 +6,11 @@ use std::{
 };
 
 use anyhow::Result;
-use id_client::id_proto::{Network, NetworkTag, iroh_base::EndpointAddr};
-use id_node::data_dir::{RuntimeFile, default_data_dir};
+use id_client::id_proto::{
+    Network, NetworkTag,
+    iroh_base::{EndpointAddr, SecretKey},
+};
+use id_node::data_dir::{RuntimeFile, cli_key, default_data_dir};
 
 use crate::exit::Stop;
 
@@ -71,6 +74,11 @@ impl LocalNode {
     /// Its address, which must be there.
     pub(crate) fn required(&self, network: &Network) -> Result<EndpointAddr> {
         self.in_network(network)?.ok_or_else(|| self.missing().into())
+    }
+
+    /// The key as which it answers us, if it answers only some and we may read its data directory.
+    pub(crate) fn key(&self) -> Option<SecretKey> {
+        self.data_dir.as_deref().filter(|_| self.runtime.is_some()).and_then(cli_key)
     }
 
     fn missing(&self) -> Stop {

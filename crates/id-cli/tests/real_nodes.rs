@@ -13,7 +13,7 @@ use std::{
 };
 
 use id_node::{
-    Node, NodeConfig,
+    AccessList, Node, NodeConfig,
     data_dir::{DataDir, RuntimeFile},
     endpoint::{self, EndpointOptions},
 };
@@ -31,7 +31,7 @@ struct Nodes {
     nodes: Vec<Node>,
     home: TempDir,
     // Held for its lock, by which id-cli knows that a node runs there.
-    _data_dir: DataDir,
+    data_dir: DataDir,
 }
 
 impl Nodes {
@@ -49,7 +49,7 @@ impl Nodes {
         let home = tempfile::tempdir().unwrap();
         let data_dir = DataDir::open(home.path().join("share/id-node")).unwrap();
         data_dir.write_runtime_file(&runtime_file(&nodes[0])).unwrap();
-        let nodes = Self { nodes, home, _data_dir: data_dir };
+        let nodes = Self { nodes, home, data_dir };
         timeout(LIMIT, nodes.agreed()).await.expect("the nodes never came to know each other");
         nodes
     }
@@ -166,6 +166,30 @@ async fn crawl_tells_what_is_true_of_every_peer() {
         let is_first = peer["node_id"] == nodes.nodes[0].id().to_string();
         assert_eq!(peer["depth"], u64::from(!is_first));
     }
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_with_an_allow_list_answers_whoever_may_read_its_data_directory() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    let access = |own| {
+        let allow = Some(BTreeSet::from([nodes.nodes[1].id()]));
+        AccessList { allow, own, ..AccessList::default() }
+    };
+    nodes.nodes[0].set_access(access(None)).await;
+    let refused = nodes.id_cli(&["status"]);
+    assert_eq!(refused.code, Some(5), "{}", refused.err);
+    assert!(refused.err.contains("refused") && refused.err.contains("hint: "), "{}", refused.err);
+
+    let key = nodes.data_dir.make_cli_key().unwrap();
+    nodes.nodes[0].set_access(access(Some(key.public()))).await;
+    let answered = nodes.id_cli(&["status"]);
+    assert_eq!(answered.code, Some(0), "{}", answered.err);
+    assert!(answered.out.contains("channel: access: only 1\n"), "{}", answered.out);
+    assert_eq!(listed(&nodes.json(&[])).len(), 2);
+    // Whoever names the node is somebody else.
+    let named = nodes.id_cli(&["ping", &nodes.nodes[0].ticket().to_string()]);
+    assert_eq!(named.code, Some(5), "{}", named.err);
     nodes.stop().await;
 }
 

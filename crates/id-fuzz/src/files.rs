@@ -1,6 +1,7 @@
 //! The files of a node. Nobody but its owner writes them; but disks fail, and people edit.
 
 use id_node::{
+    access::parse_ids,
     config::{check_name, parse_dns_names},
     config_file::{ConfigFile, ConfigFileError, MAX_CONFIG_LEN},
     data_dir::RuntimeFile,
@@ -76,6 +77,10 @@ fn n_set(config: &ConfigFile) -> usize {
         topic_secret,
         topic_secret_file,
         bootstrap,
+        deny,
+        deny_file,
+        allow,
+        allow_file,
         no_gossip,
         no_dht,
         dht_bootstrap,
@@ -96,6 +101,10 @@ fn n_set(config: &ConfigFile) -> usize {
         topic_secret.is_some(),
         topic_secret_file.is_some(),
         bootstrap.is_some(),
+        deny.is_some(),
+        deny_file.is_some(),
+        allow.is_some(),
+        allow_file.is_some(),
         no_gossip.is_some(),
         no_dht.is_some(),
         dht_bootstrap.is_some(),
@@ -117,6 +126,8 @@ fn n_set(config: &ConfigFile) -> usize {
 fn check_values(config: &ConfigFile) {
     let _ = config.name.as_deref().map(check_name);
     let _ = config.bootstrap.as_deref().map(PeerRef::parse_list);
+    let _ = config.deny.as_deref().map(parse_ids);
+    let _ = config.allow.as_deref().map(parse_ids);
     let _ = config.bootstrap_dns.as_deref().map(parse_dns_names);
     if let (Some(topic), Some(secret)) = (&config.topic, &config.topic_secret) {
         let _ = Network::derive(topic, secret);

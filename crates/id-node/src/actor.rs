@@ -22,6 +22,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use crate::{
+    access::{Access, AccessList},
     address_book::AddressBook,
     clock::Clock,
     config::{AnnounceAddrs, Role},
@@ -50,6 +51,8 @@ const FIRST_SAVE: Duration = Duration::from_secs(5);
 pub(crate) enum Command {
     SetName(Option<String>),
     SetBlobCount(u64),
+    /// Have to do only with these from now on; then say so.
+    SetAccess(AccessList, oneshot::Sender<()>),
     /// Say goodbye, save, and end.
     Leave(oneshot::Sender<()>),
 }
@@ -86,6 +89,8 @@ pub(crate) struct Actor {
     /// Where an operator says that peers are.
     pub(crate) configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     pub(crate) view: watch::Sender<Arc<View>>,
+    /// Whom to have to do with, for all but the membership.
+    pub(crate) access: Access,
     pub(crate) data_dir: Option<Arc<DataDir>>,
     pub(crate) commands: mpsc::Receiver<Command>,
 }
@@ -112,6 +117,7 @@ impl Actor {
             bootstrap: self.bootstrap,
             configured: self.configured,
             view: self.view,
+            access: self.access,
             shown_at: now,
             save_at: now + FIRST_SAVE,
             data_dir: self.data_dir,
@@ -152,6 +158,7 @@ struct Running {
     bootstrap: BTreeSet<PublicKey>,
     configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
     view: watch::Sender<Arc<View>>,
+    access: Access,
     shown_at: Duration,
     save_at: Duration,
     data_dir: Option<Arc<DataDir>>,
@@ -202,9 +209,22 @@ impl Running {
         match command {
             Command::SetName(name) => self.facts.name = name,
             Command::SetBlobCount(count) => self.facts.blob_count = count,
+            Command::SetAccess(list, done) => {
+                self.set_access(Arc::new(list));
+                let _ = done.send(());
+                return;
+            }
             Command::Leave(_) => unreachable!("the loop ends with it"),
         }
         self.step(Event::OwnChanged(self.facts.clone()));
+    }
+
+    /// Connections first: nothing that comes over them shall be heard after it.
+    fn set_access(&mut self, list: Arc<AccessList>) {
+        self.access.set(list.clone());
+        self.step(Event::AccessChanged(list));
+        self.show(self.clock.now().mono);
+        self.save();
     }
 
     fn on_addr(&mut self, addr: &EndpointAddr) {
@@ -263,10 +283,11 @@ impl Running {
         match effect {
             Effect::Broadcast(message) => self.broadcast(message),
             Effect::Probe(addr) => {
-                self.tasks.spawn(probe(self.client.clone(), addr));
+                self.tasks.spawn(probe(self.client.clone(), addr, self.access.clone()));
             }
             Effect::SyncFrom(peer) => {
-                self.tasks.spawn(sync(self.client.clone(), peer, self.told.clone()));
+                let (told, access) = (self.told.clone(), self.access.clone());
+                self.tasks.spawn(sync(self.client.clone(), peer, told, access));
             }
             Effect::Join(peer) => self.join(vec![peer]),
             Effect::Learned { entry, is_new } => self.learned(&entry, is_new),
@@ -341,7 +362,7 @@ impl Running {
         self.wanted = chosen.iter().map(|entry| entry.node_id()).collect();
         for entry in chosen {
             let addr = self.membership.dialable(&entry.announcement);
-            self.tasks.spawn(probe(self.client.clone(), addr));
+            self.tasks.spawn(probe(self.client.clone(), addr, self.access.clone()));
         }
     }
 
@@ -398,18 +419,31 @@ async fn next_gossip(gossip: &mut Option<Events>) -> GossipEvent {
 }
 
 /// Finds out whether a peer is alive, and fetches its newest announcement on the way.
-async fn probe(client: Client, addr: EndpointAddr) -> Outcome {
-    let peer = addr.id;
-    let whoami = client.with_timeout(PROBE_TIMEOUT).whoami(addr).await;
-    let own = whoami.ok().and_then(|whoami| whoami.about).map(|about| about.announcement);
+async fn probe(client: Client, addr: EndpointAddr, access: Access) -> Outcome {
+    let (peer, client) = (addr.id, client.with_timeout(PROBE_TIMEOUT));
+    let whoami = tokio::select! {
+        biased;
+        () = access.revoked(peer) => None,
+        whoami = client.whoami(addr) => whoami.ok(),
+    };
+    let own = whoami.and_then(|whoami| whoami.about).map(|about| about.announcement);
     // The gate checks it like any other.
     let answer = own.and_then(|own| UnverifiedAnnouncement::decode(own.bytes()).ok());
     Outcome::Probed { peer, answer }
 }
 
 /// Fetches a peer's table.
-async fn sync(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Outcome {
-    let synced = fetch(client, peer, told).await;
+async fn sync(
+    client: Client,
+    peer: PublicKey,
+    told: mpsc::Sender<Told>,
+    access: Access,
+) -> Outcome {
+    let synced = tokio::select! {
+        biased;
+        () = access.revoked(peer) => Err(AskError::new(FailKind::Lost, "denied meanwhile")),
+        synced = fetch(client, peer, told) => synced,
+    };
     if let Err(error) = &synced {
         info!(peer = %peer.fmt_short(), %error, "a sync failed");
     }

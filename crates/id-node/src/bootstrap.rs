@@ -20,6 +20,7 @@ use tracing::info;
 pub(crate) use self::guide::Guide;
 use self::{dns::DnsNames, mdns::Mdns};
 use crate::{
+    access::Access,
     clock::Clock,
     config::NodeConfig,
     membership::View,
@@ -43,6 +44,7 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) joiner: Joiner,
+    pub(crate) access: Access,
 }
 
 /// What each channel last did, as it changes.
@@ -58,7 +60,7 @@ pub(crate) struct Reports {
 impl Channels {
     /// Opens those that `config` wants. Each begins to look at once.
     pub(crate) fn open(config: &NodeConfig, around: &Surroundings) -> Self {
-        let guide = Guide::new(&around.endpoint, around.joiner.clone());
+        let guide = Guide::new(&around.endpoint, around.joiner.clone(), around.access.clone());
         let dht = config.dht.clone().map(Dht::new);
         Self {
             _lookup: dht.clone().and_then(|dht| look_up_in(dht, config, around)),

@@ -1,6 +1,7 @@
 //! What the binary adds to the library: flags, settings, logs and signals.
 
 mod args;
+pub(crate) mod live;
 pub(crate) mod logging;
 mod settings;
 pub(crate) mod signals;

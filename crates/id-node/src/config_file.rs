@@ -40,6 +40,16 @@ pub struct ConfigFile {
     /// Peers to join through, separated by commas.
     #[serde(deserialize_with = "text_or_list")]
     pub bootstrap: Option<String>,
+    /// Nodes to have nothing to do with, separated by commas.
+    #[serde(deserialize_with = "text_or_list")]
+    pub deny: Option<String>,
+    /// The file that lists more of them.
+    pub deny_file: Option<PathBuf>,
+    /// The only nodes to have to do with, separated by commas.
+    #[serde(deserialize_with = "text_or_list")]
+    pub allow: Option<String>,
+    /// The file that lists more of them.
+    pub allow_file: Option<PathBuf>,
     /// Whether the gossip topic is not joined.
     pub no_gossip: Option<bool>,
     /// Whether no peers are looked for in the DHT.

@@ -6,6 +6,7 @@
 //! port            the UDP port of the last run, where peers will look for us after a restart
 //! seq             the highest sequence number that may have been announced
 //! peers           the peers that were there last, to be dialled first after a restart
+//! cli-key         the key as which id-cli asks this node, while that answers only some; mode 0600
 //! node.json       where the running instance can be reached, for programs on this machine
 //! ```
 
@@ -63,6 +64,8 @@ pub enum DataDirError {
     },
 }
 
+const CLI_KEY: &str = "cli-key";
+
 impl DataDirError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { path: path.to_owned(), source }
@@ -101,6 +104,17 @@ impl DataDir {
     /// The node's key; made, and synced to disk, at the first start.
     pub fn identity(&self) -> Result<SecretKey, DataDirError> {
         identity::load_or_create(&self.path.join("identity"))
+    }
+
+    /// The key as which the programs of whoever may read this directory ask the node that runs on it,
+    /// when it answers only some; made anew if there is none.
+    pub fn make_cli_key(&self) -> Result<SecretKey, DataDirError> {
+        identity::load_or_create(&self.path.join(CLI_KEY))
+    }
+
+    /// Takes that key away: this node answers everybody, and nobody shall be recognised.
+    pub fn remove_cli_key(&self) -> Result<(), DataDirError> {
+        self.remove(CLI_KEY)
     }
 
     /// The highest sequence number that an earlier run may have announced; 0 at the first start.
@@ -161,7 +175,11 @@ impl DataDir {
 
     /// Says that no instance can be reached any more.
     pub fn remove_runtime_file(&self) -> Result<(), DataDirError> {
-        let path = self.path.join(RuntimeFile::NAME);
+        self.remove(RuntimeFile::NAME)
+    }
+
+    fn remove(&self, file: &str) -> Result<(), DataDirError> {
+        let path = self.path.join(file);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(DataDirError::Io { path, source: error })
@@ -169,6 +187,12 @@ impl DataDir {
             _ => Ok(()),
         }
     }
+}
+
+/// The key of [`DataDir::make_cli_key`], of a directory that may be another user's. `None` if there is
+/// none, or none that we may read.
+pub fn cli_key(data_dir: &Path) -> Option<SecretKey> {
+    identity::load(&data_dir.join(CLI_KEY)).ok().flatten()
 }
 
 fn parse_seq(text: &[u8]) -> Option<u64> {

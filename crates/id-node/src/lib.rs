@@ -11,6 +11,7 @@
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
 //! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
 
+pub mod access;
 pub mod config;
 pub mod config_file;
 pub mod data_dir;
@@ -25,12 +26,15 @@ mod bootstrap;
 mod clock;
 mod node;
 mod observer;
+mod reload;
 mod rendezvous;
 mod service;
 mod topic;
 
+pub use access::AccessList;
 pub use config::{AnnounceAddrs, DhtBootstrap, NodeConfig, Role};
 pub use id_client;
 pub use iroh;
 pub use node::{Node, NodeError};
 pub use observer::Observer;
+pub use reload::ReloadEnd;

@@ -13,7 +13,10 @@ use id_node::{
 use iroh::Endpoint;
 use tokio::time::timeout;
 
-use crate::cli::{Args, Settings, logging, signals::Signals};
+use crate::cli::{
+    Args, Settings, live, logging,
+    signals::{Asked, Signals},
+};
 
 fn main() -> ExitCode {
     let args = Args::read();
@@ -86,20 +89,20 @@ async fn serve(
         mdns: settings.mdns,
         bootstrap_dns: settings.bootstrap_dns.clone(),
         announce_addrs: settings.announce_addrs,
-        membership: settings.membership(),
+        membership: settings.membership(settings.live.access(data_dir.as_deref())?),
         data_dir: data_dir.clone(),
         ..NodeConfig::new(settings.network.clone())
     };
     let node = Node::spawn(endpoint, config).await?;
     let Some(dir) = data_dir else {
-        return serve_until_stopped(node, settings, signals).await;
+        return serve_until_stopped(node, settings, None, signals).await;
     };
     if let Err(error) = dir.write_runtime_file(&runtime_file(&node)) {
         node.shutdown().await;
         return Err(error.into());
     }
     save_port(&node, &dir);
-    let stopped = serve_until_stopped(node, settings, signals).await;
+    let stopped = serve_until_stopped(node, settings, Some(&dir), signals).await;
     dir.remove_runtime_file()?;
     stopped
 }
@@ -107,13 +110,19 @@ async fn serve(
 async fn serve_until_stopped(
     node: Node,
     settings: &Settings,
+    dir: Option<&DataDir>,
     mut signals: Signals,
 ) -> Result<Stopped> {
     if let Err(error) = print_startup(&node, settings) {
         node.shutdown().await;
         return Err(error);
     }
-    signals.stop().await;
+    while signals.next().await == Asked::Reload {
+        tokio::select! {
+            () = live::reload(&node, settings, dir) => {}
+            () = signals.stop() => break,
+        }
+    }
     tokio::select! {
         () = node.shutdown() => Ok(Stopped::Gracefully),
         () = signals.stop() => {

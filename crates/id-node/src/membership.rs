@@ -11,8 +11,10 @@
 //! - What is known: `table` of entries, each heard at a `moment`; `view` and `stats` for readers.
 //! - When to dial whom: `dials`, with the queues of `probes`, those who are `lost`, and `syncs`,
 //!   whose table is asked for when.
+//! - Whom not to have to do with: `access`, when our operator changes it.
 //! - What we say: `own`, when by `schedule`, numbered by `seq`.
 
+mod access;
 mod belief;
 mod bucket;
 mod config;
@@ -64,6 +66,8 @@ use self::{
     table::Table,
 };
 
+use crate::access::AccessList;
+
 /// Fewer neighbours than this may all be bad ones, or the last ones before a cut. Origin: a guess;
 /// HyParView keeps five.
 const FEW_NEIGHBOURS: usize = 3;
@@ -101,6 +105,7 @@ pub struct Membership {
     introducers: Introducers,
     deliverers: Deliverers,
     policy: AddressPolicy,
+    access: Arc<AccessList>,
     neighbours: BTreeSet<PublicKey>,
     /// Until when whole tables are taken on one peer's word.
     joining_until: Duration,
@@ -149,6 +154,7 @@ impl Membership {
             introducers: Introducers::new(config.max_entries),
             deliverers: Deliverers::default(),
             policy: config.address_policy.clone(),
+            access: Arc::new(config.access.clone()),
             neighbours: BTreeSet::new(),
             joining_until: Duration::ZERO,
             probes: Probes::new(config.max_probes),
@@ -182,6 +188,7 @@ impl Membership {
             Event::Lagged => self.on_lagged(),
             Event::OwnChanged(facts) => self.on_own_changed(facts, now),
             Event::PolicyChanged(policy) => self.on_policy_changed(policy, &mut effects),
+            Event::AccessChanged(access) => self.on_access_changed(access, &mut effects),
             Event::Tick => {}
             Event::Leaving => self.leave(now, &mut effects),
         }
@@ -251,6 +258,10 @@ impl Membership {
     }
 
     fn on_neighbour_up(&mut self, peer: PublicKey, now: Now) {
+        // Its connection is being closed, or gossip has it in spite of us.
+        if !self.access.admits(&peer) {
+            return;
+        }
         self.table.protect(peer);
         if self.neighbours.is_empty() {
             self.joining_until = now.mono + JOINING;

@@ -22,12 +22,14 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::{
+    access::{Access, AccessList},
     actor::{Actor, Command},
     address_book::AddressBook,
     bootstrap::{Channels, Surroundings},
     clock::Clock,
     config::{NodeConfig, Role, check_name},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
+    reload::{ReloadEnd, Reloads},
     service::{Answerer, Service},
     topic::{Events, GossipCounts, GossipHandler, Topic, TopicOptions},
 };
@@ -52,6 +54,7 @@ pub struct Node {
     clock: Clock,
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<Arc<View>>,
+    reloads: Reloads,
     _actor: AbortOnDropHandle<()>,
     _channels: Channels,
 }
@@ -85,10 +88,13 @@ impl Node {
         let book = AddressBook::default();
         endpoint.address_lookup().map_err(|_| NodeError::EndpointClosed)?.add(book.clone());
         let clock = Clock::start();
+        let access = Access::new(config.membership.access.clone());
+        let reloads = Reloads::default();
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
         let counts = GossipCounts::default();
-        let topic = config.gossip.then(|| join(&endpoint, &config, counts.clone(), &bootstrap));
+        let topic =
+            config.gossip.then(|| join(&endpoint, &config, &access, counts.clone(), &bootstrap));
         let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
@@ -96,7 +102,8 @@ impl Node {
         // Without gossip there is no topic to find others in.
         let channels = topic.as_ref().map(|(topic, _)| {
             let (endpoint, joiner) = (endpoint.clone(), topic.joiner().clone());
-            Channels::open(&config, &Surroundings { endpoint, clock, view: view.clone(), joiner })
+            let (view, access) = (view.clone(), access.clone());
+            Channels::open(&config, &Surroundings { endpoint, clock, view, joiner, access })
         });
         let channels = channels.unwrap_or_default();
         let answerer = Answerer {
@@ -108,6 +115,8 @@ impl Node {
             view: view.clone(),
             channels: channels.reports(config.gossip.then(|| counts.clone())),
             gossip: counts,
+            access: access.clone(),
+            reloads: reloads.clone(),
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -126,6 +135,7 @@ impl Node {
             bootstrap,
             configured: configured(&config.bootstrap),
             view: view_sender,
+            access,
             data_dir: config.data_dir,
             commands: command_queue,
         };
@@ -139,6 +149,7 @@ impl Node {
             clock,
             commands,
             view,
+            reloads,
             _actor: actor,
             _channels: channels,
         })
@@ -199,6 +210,20 @@ impl Node {
         self.command(Command::SetBlobCount(count)).await;
     }
 
+    /// Changes whom the node has to do with. Once it returns, connections to those who aren't admitted
+    /// any more are closed, and they are in no table. Peers that are configured to join through are
+    /// no exception. Cancel safe: the change may be made or not.
+    pub async fn set_access(&self, list: AccessList) {
+        let (done, changed) = oneshot::channel();
+        self.command(Command::SetAccess(list, done)).await;
+        let _ = changed.await;
+    }
+
+    /// Notes how an attempt to read settings again has ended, for `status` to show.
+    pub fn note_reload(&self, end: ReloadEnd) {
+        self.reloads.note(end, self.clock.now().mono);
+    }
+
     /// Says goodbye to the network, and closes the endpoint. Takes at most a few seconds, also if
     /// peers or gossip hang. Not cancel safe: the endpoint may stay open.
     pub async fn shutdown(self) {
@@ -223,6 +248,7 @@ fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
     let policy = config.address_policy().open(&endpoint.addr());
     let remembered = config.data_dir.iter().flat_map(|dir| dir.load_peers());
     let remembered = remembered.filter(|peer| peer.network_tag == config.network.tag());
+    let remembered = remembered.filter(|peer| config.membership.access.admits(&peer.node_id));
     let remembered =
         remembered.take(MAX_REMEMBERED).map(|peer| policy.select(peer.endpoint_addr()));
     config.bootstrap.iter().cloned().chain(remembered).collect()
@@ -251,6 +277,7 @@ fn write_into(book: &AddressBook, peers: Vec<EndpointAddr>) -> BTreeSet<PublicKe
 fn join(
     endpoint: &Endpoint,
     config: &NodeConfig,
+    access: &Access,
     counts: GossipCounts,
     bootstrap: &BTreeSet<PublicKey>,
 ) -> (Topic, Events) {
@@ -259,6 +286,7 @@ fn join(
         policy: config.address_policy(),
         announce_addrs: config.announce_addrs,
         counts,
+        access: access.clone(),
     };
     Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
 }

@@ -38,12 +38,17 @@ use tokio::{
 };
 use tracing::debug;
 
-use crate::{bootstrap::Reports, clock::Clock, membership::View, topic::GossipCounts};
+use crate::{
+    access::Access, bootstrap::Reports, clock::Clock, membership::View, reload::Reloads,
+    topic::GossipCounts,
+};
 
 /// Most requests of one connection that are under way. Origin: protocol.md.
 const MAX_REQUESTS: usize = 16;
 /// With what a connection is closed that is needed no more. Origin: protocol.md.
 const DONE: u32 = 0;
+/// What a caller is told whom our operator denies. It needn't know which list says so.
+const NOT_ADMITTED: &[u8] = b"not admitted";
 /// Most streams of one connection that a caller may have open. Origin: protocol.md.
 const MAX_STREAMS: u32 = 32;
 /// Most bytes that a connection may hold for us to read. Origin: a longest request on each stream.
@@ -76,6 +81,8 @@ pub(crate) struct Answerer {
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) channels: Reports,
     pub(crate) gossip: GossipCounts,
+    pub(crate) access: Access,
+    pub(crate) reloads: Reloads,
 }
 
 impl Service {
@@ -119,13 +126,22 @@ impl ProtocolHandler for Service {
     }
 
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let Some(_visit) = self.callers.enter(connection.remote_id(), host(&connection)) else {
+        let (caller, access) = (connection.remote_id(), &self.node.access);
+        if !access.admits(&caller) {
+            access.count_refused();
+            connection.close(DONE.into(), NOT_ADMITTED);
+            return Ok(());
+        }
+        let Some(_visit) = self.callers.enter(caller, host(&connection)) else {
             connection.close(ErrorCode::Busy.number().into(), b"busy");
             return Ok(());
         };
         connection.set_max_concurrent_bi_streams(MAX_STREAMS.into());
         connection.set_receive_window(RECEIVE_WINDOW.into());
-        serve(&connection, &self.node, &self.callers).await;
+        tokio::select! {
+            () = serve(&connection, &self.node, &self.callers) => {}
+            () = access.revoked(caller) => connection.close(DONE.into(), NOT_ADMITTED),
+        }
         Ok(())
     }
 }
@@ -236,11 +252,14 @@ impl Answerer {
         counters.push(("table_verified".to_owned(), n_verified));
         counters.push(("table_unverified".to_owned(), n_unverified));
         counters.extend(self.gossip.counters());
+        counters.extend(self.access.counters());
         counters
     }
 
     fn channels(&self, view: &View) -> Vec<(String, String)> {
         let mut channels = self.channels.list(view.neighbours.len());
+        let reloaded = self.reloads.describe(self.clock.now().mono);
+        channels.push(("access".to_owned(), format!("{}{reloaded}", self.access.list())));
         channels.extend(view.introducers.iter().map(|it| {
             let (share, name) = (it.share, format!("introducer {}", it.share.introducer));
             let what = format!(

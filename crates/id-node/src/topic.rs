@@ -37,7 +37,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-use crate::config::AnnounceAddrs;
+use crate::{access::Access, config::AnnounceAddrs};
 
 /// How long gossip may take to take a connection. Origin: it takes microseconds.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,6 +68,8 @@ pub(crate) struct TopicOptions<'a> {
     /// Which of our own addresses others are told.
     pub(crate) announce_addrs: AnnounceAddrs,
     pub(crate) counts: GossipCounts,
+    /// Whom to talk to at all.
+    pub(crate) access: Access,
 }
 
 /// What happens in the topic. Ends with the topic.
@@ -89,7 +91,7 @@ impl Topic {
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
         let (accepted, accepted_queue) = mpsc::channel(MAX_ACCEPTED);
         let (event_sender, events) = mpsc::channel(MAX_EVENTS);
-        let TopicOptions { network, policy, announce_addrs, counts } = options;
+        let TopicOptions { network, policy, announce_addrs, counts, access } = options;
         let around = Surroundings {
             endpoint,
             topic: network.gossip_topic().into(),
@@ -97,6 +99,7 @@ impl Topic {
             announce_addrs,
             private: network.is_private(),
             counts,
+            access,
         };
         let channels =
             Channels { commands: command_queue, accepted: accepted_queue, events: event_sender };

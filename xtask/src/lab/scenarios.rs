@@ -9,6 +9,7 @@ mod join;
 mod partition;
 mod private;
 mod restart;
+mod squatter;
 mod wires;
 
 use std::time::{Duration, SystemTime};
@@ -190,6 +191,37 @@ pub(crate) const ALL: &[Scenario] = &[
         bound: within(60),
         n_hosts: 3,
         run: hostile::strangers_but_one,
+    },
+    Scenario {
+        name: "dht-squatted",
+        shows: "the topic's places in the DHT are overwritten twice a second, 3 nodes start: all agree",
+        // Origin: a guess; whoever knows the topic can overwrite.
+        bound: within(60),
+        n_hosts: 4,
+        run: squatter::public,
+    },
+    Scenario {
+        name: "dht-squatted-joined",
+        shows: "the same for 90 s, after 3 nodes agreed: peers that are missed",
+        bound: Bound::None,
+        n_hosts: 4,
+        run: squatter::joined,
+    },
+    Scenario {
+        name: "dht-private",
+        shows: "3 nodes of a private network start together, only the DHT: all agree",
+        // Origin: that of `dht-three`.
+        bound: within(5),
+        n_hosts: 3,
+        run: squatter::private_in_peace,
+    },
+    Scenario {
+        name: "dht-squatted-private",
+        shows: "the same beside an overwriter who knows the topic's name: all agree",
+        // Origin: that of `dht-private`, for it must make no difference.
+        bound: within(5),
+        n_hosts: 4,
+        run: squatter::private,
     },
     Scenario {
         name: "loss",

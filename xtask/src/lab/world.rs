@@ -35,6 +35,7 @@ pub(crate) struct Tools {
     node: PathBuf,
     cli: PathBuf,
     lab: PathBuf,
+    adversary: PathBuf,
 }
 
 /// Hosts 1 to n, on each at most one node; and the DHT's host.
@@ -80,9 +81,12 @@ pub(crate) struct Launched {
 impl Tools {
     /// Those beside the programs that every xtask knows.
     pub(crate) fn of(binaries: &Binaries) -> Result<Self> {
-        let lab = binaries.node.with_file_name("id-lab");
-        ensure!(lab.exists(), "the build left no {}", lab.display());
-        Ok(Self { node: binaries.node.clone(), cli: binaries.cli.clone(), lab })
+        let [lab, adversary] =
+            ["id-lab", "id-adversary"].map(|name| binaries.node.with_file_name(name));
+        for path in [&lab, &adversary] {
+            ensure!(path.exists(), "the build left no {}", path.display());
+        }
+        Ok(Self { node: binaries.node.clone(), cli: binaries.cli.clone(), lab, adversary })
     }
 }
 

@@ -63,6 +63,9 @@ impl Role for DhtSquatter {
                 let put = squat(&dht, &topic, minute, round).await;
                 stage.tally(&put, "records_written", "records_refused");
             }
+            if round == 0 {
+                println!("ready");
+            }
             sleep(REST).await;
         }
         Ok(())

@@ -9,7 +9,11 @@ mod ticket;
 use std::{future::Future, time::Duration};
 
 use anyhow::{Context, Result};
-use id_client::{AskError, FailKind, id_proto::iroh_base::EndpointAddr, iroh::Endpoint};
+use id_client::{
+    AskError, FailKind,
+    id_proto::iroh_base::{EndpointAddr, SecretKey},
+    iroh::Endpoint,
+};
 use id_node::endpoint::{self, EndpointOptions, Relay};
 
 use crate::{
@@ -32,12 +36,13 @@ pub(crate) async fn run(command: Command) -> Result<Exit> {
     }
 }
 
-/// Lends `work` an endpoint, and closes it however the work ends.
+/// Lends `work` an endpoint, with a key of its own if none is given, and closes it however the work ends.
 async fn with_endpoint<T>(
     relay: Relay,
+    secret_key: Option<SecretKey>,
     work: impl AsyncFnOnce(Endpoint) -> Result<T>,
 ) -> Result<T> {
-    let options = EndpointOptions { relay, ..EndpointOptions::default() };
+    let options = EndpointOptions { relay, secret_key, ..EndpointOptions::default() };
     let endpoint = endpoint::bind(options).await.context("can't open a socket")?;
     let outcome = work(endpoint.clone()).await;
     // A peer that doesn't hear of it will notice by itself.
@@ -81,7 +86,9 @@ fn hint(error: &str) -> Option<&'static str> {
         "no_address" => "give its address too (id@ip:port), or a ticket",
         "forbidden_address" => "give its address yourself (id@ip:port) if you trust it",
         "timeout" => "is it running, is the address right, does a firewall drop UDP?",
-        "refused" => "what runs there is no id node, or one that is about to stop",
+        "refused" => {
+            "what runs there is no id node, one that doesn't admit you, or one about to stop"
+        }
         "handshake" => "another node runs at that address: is the id right?",
         "not_member" => "its network is private: give its --topic and --topic-secret-file",
         "unsupported" => "it runs another release",

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
     }
     let interrupt = Interrupt::listen()?;
     let header = Header::new(&settings.network, SystemTime::now());
-    with_endpoint(settings.relay.clone(), async |endpoint| {
+    with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
         let mut search = Search {
             printer: Printer::start(settings.format, &header)?,
             progress: Progress::start(settings.progress),

@@ -15,7 +15,7 @@ use crate::{
 
 pub(crate) async fn run(args: PingArgs) -> Result<Exit> {
     let settings = AskSettings::try_from(&args)?;
-    with_endpoint(settings.relay.clone(), async |endpoint| {
+    with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
         let client = Client::new(endpoint)
             .with_network(settings.network.clone())
             .with_timeout(settings.timeout);

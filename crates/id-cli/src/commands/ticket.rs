@@ -19,7 +19,7 @@ use crate::{
 pub(crate) async fn run(args: TicketArgs) -> Result<Exit> {
     let settings = TicketSettings::new(&args)?;
     let ask = &settings.ask;
-    with_endpoint(ask.relay.clone(), async |endpoint| {
+    with_endpoint(ask.relay.clone(), ask.key.clone(), async |endpoint| {
         let client =
             Client::new(endpoint).with_network(ask.network.clone()).with_timeout(ask.timeout);
         // The node is asked, because it knows best where it can be reached.

@@ -23,10 +23,12 @@ Examples:
                                                try it on this machine alone
 
 A flag beats its environment variable, which beats the configuration file.
-SIGINT or SIGTERM: says goodbye and ends; a second one ends it at once.";
+SIGINT or SIGTERM: says goodbye and ends; a second one ends it at once.
+SIGHUP: reads the lists of denied and allowed nodes again, their files and the configuration file's
+keys. If one of them is wrong, the lists stay as they are, and the log says what is wrong.";
 
 /// Joins a network of id nodes, and serves the list of its peers.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Read settings from this TOML file; its keys are the flags' names
@@ -42,7 +44,7 @@ pub(crate) struct Args {
 }
 
 /// What can be set by a flag, a variable or a key of the configuration file.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Options {
     /// Where identity and known peers are kept [default: $STATE_DIRECTORY, else the user's data
     /// directory]
@@ -73,6 +75,24 @@ pub(crate) struct Options {
     /// Join through these peers: node ids, id@ip:port[,ip:port], or tickets
     #[arg(long, value_name = "PEER,…", env = "ID_NODE_BOOTSTRAP")]
     pub(crate) bootstrap: Option<String>,
+
+    /// Have nothing to do with these nodes, by their ids: refuse what they say, drop them from the table,
+    /// tell nobody of them, don't dial them, and take no connection of theirs
+    #[arg(long, value_name = "NODE,…", env = "ID_NODE_DENY")]
+    pub(crate) deny: Option<String>,
+
+    /// The same with those that this file lists: one id a line, `#` begins a comment. Read again on
+    /// SIGHUP
+    #[arg(long, value_name = "FILE", env = "ID_NODE_DENY_FILE")]
+    pub(crate) deny_file: Option<PathBuf>,
+
+    /// Have to do with these nodes only; --deny beats it
+    #[arg(long, value_name = "NODE,…", env = "ID_NODE_ALLOW")]
+    pub(crate) allow: Option<String>,
+
+    /// The same with those that this file lists, as --deny-file does; with --allow, both count
+    #[arg(long, value_name = "FILE", env = "ID_NODE_ALLOW_FILE")]
+    pub(crate) allow_file: Option<PathBuf>,
 
     /// Don't join the gossip topic
     #[arg(long, env = "ID_NODE_NO_GOSSIP", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -182,6 +202,10 @@ impl Options {
             topic_secret,
             topic_secret_file,
             bootstrap: self.bootstrap.or(other.bootstrap),
+            deny: self.deny.or(other.deny),
+            deny_file: self.deny_file.or(other.deny_file),
+            allow: self.allow.or(other.allow),
+            allow_file: self.allow_file.or(other.allow_file),
             no_gossip: self.no_gossip.or(other.no_gossip),
             no_dht,
             dht_bootstrap,
@@ -207,6 +231,10 @@ impl From<ConfigFile> for Options {
             topic_secret: file.topic_secret,
             topic_secret_file: file.topic_secret_file,
             bootstrap: file.bootstrap,
+            deny: file.deny,
+            deny_file: file.deny_file,
+            allow: file.allow,
+            allow_file: file.allow_file,
             no_gossip: file.no_gossip,
             no_dht: file.no_dht,
             dht_bootstrap: file.dht_bootstrap,

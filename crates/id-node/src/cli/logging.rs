@@ -13,9 +13,9 @@ pub(crate) fn install(settings: &Settings) {
         // The stack warns of every peer that goes, and of every question to a local network that
         // isn't there; that is not the operator's trouble. mainline calls it an error, again and
         // again, if no DHT answers: the rendezvous says so itself, once. The relay's transport calls
-        // it one when the endpoint closes as it was told to.
+        // it one when the endpoint closes as it was told to. Whoever sends SIGHUP is told what came of it.
         0 => {
-            "warn,id_node=warn,distributed_topic_tracker=error,mainline=off,\
+            "warn,id_node=warn,id_node::cli::live=info,distributed_topic_tracker=error,mainline=off,\
               iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off,\
               swarm_discovery=off,iroh_mdns_address_lookup=off"
         }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use id_node::{
-    AnnounceAddrs, DhtBootstrap,
+    AccessList, AnnounceAddrs, DhtBootstrap,
     config::{check_name, parse_dns_names, read_secret},
     config_file::{ConfigFile, LogFormat},
     data_dir::default_data_dir,
@@ -19,7 +19,10 @@ use id_proto::{
     Invitation, Network, PeerRef, Ticket, iroh_base::EndpointAddr, limits::INTERVAL_SECS,
 };
 
-use super::args::{Args, Options};
+use super::{
+    args::{Args, Options},
+    live::Live,
+};
 
 /// Settings in force, checked.
 #[derive(Debug)]
@@ -39,15 +42,20 @@ pub(crate) struct Settings {
     pub(crate) announce_interval: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) verbose: u8,
+    /// What may change while the node runs, …
+    pub(crate) live: Live,
+    /// … and what it is read from again.
+    pub(crate) args: Args,
 }
 
 impl Settings {
     pub(crate) fn new(args: Args) -> Result<Self> {
-        let from_file = args.config.as_deref().map(read_config).transpose()?;
-        let options = args.options.or(from_file.unwrap_or_default());
+        let options = args.options()?;
+        let live = Live::new(&options)?;
         let bootstrap = parse_bootstrap(options.bootstrap.as_deref())?;
         let network = network(&options, &bootstrap)?;
         check_tickets(&bootstrap, &network)?;
+        check_admitted(&bootstrap, &live.access)?;
         Ok(Self {
             data_dir: data_dir(&options)?,
             name: name(options.name)?,
@@ -63,15 +71,26 @@ impl Settings {
             log_format: options.log_format.unwrap_or_default(),
             verbose: args.verbose,
             network,
+            live,
+            args,
         })
     }
 
-    /// The membership's knobs.
-    pub(crate) fn membership(&self) -> MembershipConfig {
+    /// The membership's knobs, with the lists as `access` says.
+    pub(crate) fn membership(&self, access: AccessList) -> MembershipConfig {
         MembershipConfig {
             announce_interval: self.announce_interval,
+            access,
             ..MembershipConfig::new(&self.network)
         }
+    }
+}
+
+impl Args {
+    /// What is set by flags, variables and, as it is now, the configuration file.
+    pub(super) fn options(&self) -> Result<Options> {
+        let from_file = self.config.as_deref().map(read_config).transpose()?;
+        Ok(self.options.clone().or(from_file.unwrap_or_default()))
     }
 }
 
@@ -194,4 +213,16 @@ fn check_tickets(bootstrap: &[PeerRef], network: &Network) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whoever is to be joined through can't be one to have nothing to do with.
+fn check_admitted(bootstrap: &[PeerRef], access: &AccessList) -> Result<()> {
+    let mut peers = bootstrap.iter().flat_map(PeerRef::addrs).map(|peer| peer.id);
+    let Some(peer) = peers.find(|peer| !access.admits(peer)) else {
+        return Ok(());
+    };
+    match access.deny.contains(&peer) {
+        true => bail!("--bootstrap: {peer} is denied by --deny or --deny-file"),
+        false => bail!("--bootstrap: {peer} is neither in --allow nor in --allow-file"),
+    }
 }

@@ -13,7 +13,7 @@ pub(super) fn load_or_create(path: &Path) -> Result<SecretKey, DataDirError> {
     }
 }
 
-fn load(path: &Path) -> Result<Option<SecretKey>, DataDirError> {
+pub(super) fn load(path: &Path) -> Result<Option<SecretKey>, DataDirError> {
     let bytes = match files::read_bounded(path, 66) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(None),

@@ -29,6 +29,9 @@ impl Membership {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        if !self.access.admits(&from) {
+            return self.stats.count_refusal(Refusal::Denied);
+        }
         match GossipMessage::decode(message) {
             Ok(GossipMessage::Announce(announcement)) => {
                 self.believe(announcement, Way::Gossip(from), Duration::ZERO, now, effects);
@@ -46,6 +49,9 @@ impl Membership {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        if !self.access.admits(&by) {
+            return self.stats.count_refusal(Refusal::Denied);
+        }
         match PeerEntry::decode(item) {
             // What the responder hasn't heard for a while doesn't get younger by being told.
             Ok(entry) => {
@@ -201,6 +207,7 @@ impl Membership {
             network_tag: self.config.network_tag,
             table: &self.table,
             departed: &self.departed,
+            access: &self.access,
         }
     }
 

@@ -5,6 +5,8 @@ use std::{collections::BTreeSet, num::NonZeroU64, time::Duration};
 use id_client::AddressPolicy;
 use id_proto::{Network, NetworkTag, iroh_base::PublicKey, limits};
 
+use crate::access::AccessList;
+
 /// Longest time between two looks for stale peers. Origin: protocol.md; a look at 65,536 entries
 /// takes a millisecond.
 const MAX_SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -42,6 +44,8 @@ pub struct MembershipConfig {
     pub address_policy: AddressPolicy,
     /// Peers that an operator has named; they are never evicted. Default: none.
     pub configured: BTreeSet<PublicKey>,
+    /// Whom to have to do with at first. Default: everybody.
+    pub access: AccessList,
     /// Shortest time between two syncs. Default: 1 s. Origin: what a node answers to one caller; of
     /// 40 nodes that start within 4 s, the last ones need two syncs to know all.
     pub sync_gap: Duration,
@@ -63,6 +67,7 @@ impl MembershipConfig {
             verify_gap: Some(Duration::from_secs(1)),
             address_policy: AddressPolicy::new(network),
             configured: BTreeSet::new(),
+            access: AccessList::default(),
             sync_gap: Duration::from_secs(1),
             agent: concat!("id-node/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

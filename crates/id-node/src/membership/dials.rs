@@ -32,7 +32,8 @@ impl Membership {
         // A peer that says, on a connection of its own, that it is in another network isn't in ours.
         let answer = answer.filter(|answer| {
             let claimed = answer.claimed();
-            claimed.node_id == peer && claimed.network_tag == self.config.network_tag
+            let is_ours = claimed.network_tag == self.config.network_tag;
+            claimed.node_id == peer && is_ours && self.access.admits(&peer)
         });
         let is_back = self.lost.ended(&peer, answer.is_some(), now.mono);
         // Whoever is alone asks all that it knows of, and any of them will do.

@@ -9,6 +9,7 @@ use id_proto::{
 };
 
 use super::{OwnFacts, table::Entry};
+use crate::access::AccessList;
 
 /// The time, as an argument.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,8 @@ pub enum Event<'a> {
     OwnChanged(OwnFacts),
     /// Which announced addresses may be dialled has changed.
     PolicyChanged(AddressPolicy),
+    /// Whom to have to do with has changed.
+    AccessChanged(Arc<AccessList>),
     /// [`super::Membership::next_deadline`] has come.
     Tick,
     /// The node shuts down. Nothing is announced any more.
@@ -121,6 +124,8 @@ pub enum RemovalReason {
     /// It was stale, had never answered, and whoever had brought it had brought so many dead ones
     /// that it wasn't worth a dial.
     Unasked,
+    /// Our operator's lists don't admit it, or not the one on whose word alone it was there.
+    Denied,
 }
 
 impl RemovalReason {
@@ -131,6 +136,7 @@ impl RemovalReason {
             Self::ProbeFailed => "probe_failed",
             Self::Evicted => "evicted",
             Self::Unasked => "unasked",
+            Self::Denied => "denied",
         }
     }
 }

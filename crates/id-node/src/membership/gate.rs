@@ -5,6 +5,7 @@ use std::time::Duration;
 use id_proto::{DecodeError, NetworkTag, Statement, iroh_base::PublicKey, limits};
 
 use super::{bucket::Rate, departed::Departed, event::Now, table::Table};
+use crate::access::AccessList;
 
 /// What is accepted of one author: one announcement in this time on average… Origin: protocol.md.
 const AUTHOR_GAP: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ pub enum Refusal {
     Expired,
     /// It says of us what only we can say.
     OwnId,
+    /// Our operator's lists don't admit its author, or whoever brought it.
+    Denied,
     /// Not newer than what we hold. Also the ordinary case of hearing the same twice.
     NotNewer,
     /// Not newer than the author's leave, or than what it said before it vanished.
@@ -63,6 +66,7 @@ impl Refusal {
         Self::FutureDated,
         Self::Expired,
         Self::OwnId,
+        Self::Denied,
         Self::NotNewer,
         Self::Departed,
         Self::BadSignature,
@@ -82,6 +86,7 @@ impl Refusal {
             Self::FutureDated => "refused_future_dated",
             Self::Expired => "refused_expired",
             Self::OwnId => "refused_own_id",
+            Self::Denied => "refused_denied",
             Self::NotNewer => "refused_not_newer",
             Self::Departed => "refused_departed",
             Self::BadSignature => "refused_bad_signature",
@@ -109,6 +114,7 @@ pub(super) struct Gate<'a> {
     pub(super) network_tag: NetworkTag,
     pub(super) table: &'a Table,
     pub(super) departed: &'a Departed,
+    pub(super) access: &'a AccessList,
 }
 
 impl Gate<'_> {
@@ -126,6 +132,9 @@ impl Gate<'_> {
         }
         if author == *self.me {
             return Err(Refusal::OwnId);
+        }
+        if !self.access.admits(&author) {
+            return Err(Refusal::Denied);
         }
         check_time(claimed, now)?;
         // Who tells of a peer that it would have to probe itself tells of a ghost, likely. Taking

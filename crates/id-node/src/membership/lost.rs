@@ -107,6 +107,12 @@ impl Lost {
         self.missing.remove(peer);
     }
 
+    /// Looks no more for those whom `admits` doesn't.
+    pub(super) fn keep(&mut self, admits: impl Fn(&PublicKey) -> bool) {
+        self.missing.retain(|peer, _| admits(peer));
+        self.returned.retain(|peer, _| admits(peer));
+    }
+
     /// When somebody is to be asked next.
     pub(super) fn due(&self) -> Option<Duration> {
         let first = self.missing.values().map(|missing| missing.ask_at).min()?;

@@ -20,7 +20,7 @@ pub struct Stats {
     /// Dials to find out whether a peer that we were only told of is there.
     pub verifications: u64,
     refused: [u64; Refusal::ALL.len()],
-    removed: [u64; 4],
+    removed: [u64; 5],
 }
 
 impl Stats {
@@ -48,6 +48,7 @@ impl Stats {
             ("removed_probe_failed", self.removed(RemovalReason::ProbeFailed)),
             ("removed_evicted", self.removed(RemovalReason::Evicted)),
             ("removed_unasked", self.removed(RemovalReason::Unasked)),
+            ("removed_denied", self.removed(RemovalReason::Denied)),
         ]
         .map(|(name, count)| (name.to_owned(), count))
         .into();

@@ -266,6 +266,14 @@ impl Table {
         Some(old)
     }
 
+    /// Nobody is held to the peer any more, nor said to have told of it.
+    pub(super) fn set_free(&mut self, peer: &PublicKey) {
+        if let Some(old) = self.remove(peer) {
+            let (introducer, source) = (*peer, Source::Gossip);
+            self.put(Arc::new(Entry { introducer, source, ..(*old).clone() }));
+        }
+    }
+
     /// Doesn't let the peer be verified before `at`.
     pub(super) fn verify_later(&mut self, peer: &PublicKey, at: Duration) {
         if let Some(old) = self.remove(peer) {

@@ -1,5 +1,6 @@
 //! The membership core by sentences: no I/O, and time is an argument.
 
+mod access;
 mod budget;
 mod expiry;
 mod fixture;
@@ -28,6 +29,7 @@ impl Membership {
         let may_dial = |by: &_| self.introducers.may_dial(by, now.mono);
         self.probes.check_invariants(may_dial);
         self.lost.check_invariants();
+        self.check_access();
         assert!(self.next_deadline() > now.mono, "what is due was not done");
         assert!(!self.table.contains(&self.me), "a node is no peer of its own");
     }

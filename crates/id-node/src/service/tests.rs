@@ -16,6 +16,7 @@ use iroh::{Endpoint, endpoint::ConnectionError, protocol::Router};
 
 use super::*;
 use crate::{
+    access::AccessList,
     endpoint::{EndpointOptions, bind},
     membership::{Entry, Moment, Stats},
 };
@@ -101,6 +102,8 @@ fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer
         view: watch::channel(Arc::new(view)).1,
         channels: Reports::default(),
         gossip: GossipCounts::default(),
+        access: Access::new(AccessList::default()),
+        reloads: Reloads::default(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Count {
     CutOff,
     /// A neighbour was cut off because it sent a frame that stops iroh-gossip.
     Poisoned,
-    /// A connection was refused: of an offender, of too many newcomers, or too many in all.
+    /// A connection was refused: of an offender, of one whom our operator denies, or too many in all.
     Refused,
     /// A message was not sent to a neighbour that doesn't keep up.
     Dropped,

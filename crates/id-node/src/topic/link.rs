@@ -51,7 +51,7 @@ pub(super) enum End {
     Poisoned,
     /// The peer sent something that can't be read.
     Malformed,
-    /// The peer is kept out for now.
+    /// The peer is kept out, for now or by our operator.
     Refused,
 }
 

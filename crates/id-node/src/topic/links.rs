@@ -108,7 +108,12 @@ impl Links {
     }
 
     pub(super) fn close_all_of(&self, peer: &PublicKey, end: End) {
-        self.of(peer).for_each(|(_, link)| link.close(end));
+        self.close_those(end, |other| other == peer);
+    }
+
+    pub(super) fn close_those(&self, end: End, wanted: impl Fn(&PublicKey) -> bool) {
+        let those = self.open.values().filter(|open| wanted(&open.peer));
+        those.for_each(|open| open.link.close(end));
     }
 
     pub(super) fn close_all(&mut self) {

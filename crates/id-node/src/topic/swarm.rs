@@ -35,7 +35,7 @@ use super::{
     places::{self, Places},
     wire::{self, Heard},
 };
-use crate::config::AnnounceAddrs;
+use crate::{access::Access, config::AnnounceAddrs};
 
 /// How long a dial may take. Origin: a probe's.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,6 +90,8 @@ pub(super) struct Surroundings {
     pub(super) announce_addrs: AnnounceAddrs,
     pub(super) private: bool,
     pub(super) counts: GossipCounts,
+    /// Whom to talk to at all.
+    pub(super) access: Access,
 }
 
 /// Where things come from, and where they go.
@@ -187,6 +189,7 @@ impl Swarm {
     ) {
         let Channels { mut commands, mut accepted, events } = channels;
         let mut addrs = self.around.endpoint.watch_addr().stream();
+        let mut lists = self.around.access.changes();
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         loop {
             let timer = self.timers.first_key_value().map(|((at, _), _)| *at);
@@ -206,6 +209,7 @@ impl Swarm {
                 }
                 Some(dialled) = self.dials.join_next() => self.on_dialled(dialled),
                 Some(addr) = addrs.next() => self.on_addr(&addr),
+                Ok(()) = lists.changed() => self.on_lists_changed(),
                 Ok(room) = events.reserve(), if !self.events.is_empty() => {
                     if let Some(event) = self.events.pop_front() {
                         room.send(event);
@@ -245,6 +249,12 @@ impl Swarm {
         self.step(In::UpdatePeerData(places::write(&told)));
     }
 
+    /// Whoever isn't admitted any more hears no word of ours from now on.
+    fn on_lists_changed(&mut self) {
+        let access = &self.around.access;
+        self.links.close_those(End::Refused, |peer| !access.admits(peer));
+    }
+
     fn on_timers(&mut self) {
         let now = Instant::now();
         while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -254,9 +264,8 @@ impl Swarm {
     }
 
     fn on_accepted(&mut self, connection: Connection) {
-        let (peer, now) = (connection.remote_id(), std::time::Instant::now());
-        let has_room = self.links.have_room_for(&peer);
-        match has_room && !self.guests.is_barred(&peer, now) {
+        let peer = connection.remote_id();
+        match self.may_talk_to(&peer) {
             true => self.open(peer, connection),
             false => self.refuse(&connection),
         }
@@ -293,7 +302,7 @@ impl Swarm {
 
     fn may_talk_to(&self, peer: &PublicKey) -> bool {
         let is_barred = self.guests.is_barred(peer, std::time::Instant::now());
-        !is_barred && self.links.have_room_for(peer)
+        self.around.access.admits(peer) && !is_barred && self.links.have_room_for(peer)
     }
 
     fn on_unreachable(&mut self, peer: PublicKey) {

@@ -2,6 +2,7 @@
 
 mod asking;
 mod believing;
+mod denying;
 mod going;
 mod lab;
 mod meeting;

@@ -16,9 +16,10 @@ use id_node::{
         AskError, Client, Whoami,
         id_proto::{
             Network, PeerEntry, PeerRef, SignedAnnouncement,
-            iroh_base::{EndpointAddr, PublicKey},
+            iroh_base::{EndpointAddr, PublicKey, SecretKey},
         },
     },
+    iroh::Endpoint,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -249,7 +250,7 @@ pub(crate) async fn asking_in(network: Network, test: impl AsyncFnOnce(&Asking))
     let options = EndpointOptions { bind, ..Default::default() };
     let endpoint = endpoint::bind(options.clone()).await.unwrap();
     let client = Client::new(endpoint.clone()).with_network(network.clone());
-    let asking = Asking { client, network, options };
+    let asking = Asking { endpoint: endpoint.clone(), client, network, options };
     let outcome = std::panic::AssertUnwindSafe(test(&asking)).catch_unwind().await;
     endpoint.close().await;
     if let Err(panic) = outcome {
@@ -258,12 +259,25 @@ pub(crate) async fn asking_in(network: Network, test: impl AsyncFnOnce(&Asking))
 }
 
 pub(crate) struct Asking {
+    endpoint: Endpoint,
     client: Client,
     network: Network,
     options: EndpointOptions,
 }
 
 impl Asking {
+    /// The same as somebody with that key.
+    pub(crate) async fn with_key(&self, key: SecretKey) -> Self {
+        let options = EndpointOptions { secret_key: Some(key), ..self.options.clone() };
+        let endpoint = endpoint::bind(options.clone()).await.unwrap();
+        let client = Client::new(endpoint.clone()).with_network(self.network.clone());
+        Self { endpoint, client, network: self.network.clone(), options }
+    }
+
+    pub(crate) async fn close(self) {
+        self.endpoint.close().await;
+    }
+
     /// The table of a node, its own entry left out.
     pub(crate) async fn table(&self, node: &Running) -> Vec<PeerEntry<SignedAnnouncement>> {
         // A test asks more often than one caller may.
@@ -289,6 +303,13 @@ impl Asking {
 
     pub(crate) fn whoami(&self, addr: EndpointAddr) -> BoxFuture<'_, Result<Whoami, AskError>> {
         Box::pin(self.client.whoami(addr))
+    }
+
+    /// Whom it says to have to do with.
+    pub(crate) async fn access(&self, node: &Running) -> String {
+        let status = self.client.status(node.addr()).await.unwrap();
+        let access = status.channels.into_iter().find(|(name, _)| name == "access");
+        access.expect("it says so").1
     }
 
     /// What others call it.

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod lab;
+mod reloading;
 mod settings;
 mod starting;
 mod stopping;

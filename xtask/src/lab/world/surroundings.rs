@@ -17,6 +17,9 @@ use crate::{
     swarm::{REST, forget_settings},
 };
 
+/// A node that an adversary is told of and has no use for.
+const NOBODY: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+
 /// What a DHT does to nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hostility {
@@ -62,6 +65,17 @@ impl World {
     /// Starts a peer that is none of ours, and waits until it looks for others.
     pub(crate) fn start_stock_peer(&mut self, host: usize) -> Result<()> {
         self.help(host, "stock-peer", &["stock-peer"])
+    }
+
+    /// Starts somebody who overwrites the places in the DHT of the network that these flags make, and
+    /// waits until it has done so once.
+    pub(crate) fn start_squatter(&mut self, host: usize, flags: &[&str]) -> Result<()> {
+        let target = format!("{NOBODY}@{}:1", addr(host));
+        let servers = Network::dht_servers()[..2].join(",");
+        let mut command = self.network.command(host, &self.tools.adversary);
+        command.args(["dht-squatter", "--target", &target, "--bind", &addr(host)]);
+        command.args(["--dht-bootstrap", &servers, "--secs", "600"]).args(flags);
+        self.help_by("squatter", command)
     }
 
     /// Starts a DNS server with one TXT record.

@@ -1,12 +1,18 @@
 //! Whatever happens in whatever order: what must always hold, holds.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use id_proto::{GossipMessage, SignedAnnouncement, iroh_base::TransportAddr};
+use id_proto::{
+    GossipMessage, SignedAnnouncement,
+    iroh_base::{EndpointAddr, TransportAddr},
+};
 use proptest::prelude::*;
 
 use super::fixture::{Peer, World, facts, forgotten, millis, unverified};
-use crate::membership::{Effect, Event, OwnFacts, RemovalReason, SyncEnd};
+use crate::{
+    access::AccessList,
+    membership::{Effect, Event, OwnFacts, RemovalReason, SyncEnd},
+};
 
 const N_PEERS: usize = 8;
 
@@ -25,6 +31,7 @@ enum Action {
     ProbeFailed(usize),
     Lagged,
     OwnChanged { blob_count: u64 },
+    AccessChanged(Access),
     Noise(Vec<u8>),
     ClockStep { seconds: i32 },
 }
@@ -47,9 +54,18 @@ fn action() -> impl Strategy<Value = Action> {
         1 => peer.prop_map(Action::ProbeFailed),
         1 => Just(Action::Lagged),
         1 => (0_u64..3).prop_map(|blob_count| Action::OwnChanged { blob_count }),
+        1 => access().prop_map(Action::AccessChanged),
         1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Action::Noise),
         1 => (-400_i32..400).prop_map(|seconds| Action::ClockStep { seconds }),
     ]
+}
+
+/// Who is denied, who is allowed if there is a list, and whether the neighbour is on it.
+type Access = (BTreeSet<usize>, Option<(BTreeSet<usize>, bool)>);
+
+fn access() -> impl Strategy<Value = Access> {
+    let some = || prop::collection::btree_set(0..N_PEERS, 0..N_PEERS);
+    (some(), prop::option::of((some(), any::<bool>())))
 }
 
 fn sync_end() -> impl Strategy<Value = SyncEnd> {
@@ -133,6 +149,15 @@ impl Play {
             Action::OwnChanged { blob_count } => {
                 Event::OwnChanged(OwnFacts { blob_count: *blob_count, ..facts() })
             }
+            Action::AccessChanged((deny, allow)) => {
+                let allow = allow.as_ref().map(|(allow, with_neighbour)| {
+                    let neighbour = with_neighbour.then(|| self.world.neighbour());
+                    allow.iter().map(id).chain(neighbour).collect()
+                });
+                let deny = deny.iter().map(id).collect();
+                let list = AccessList { deny, allow, own: None };
+                Event::AccessChanged(Arc::new(list))
+            }
             Action::Noise(bytes) => Event::Gossip { message: bytes, from: self.world.neighbour() },
             _ => Event::Tick,
         };
@@ -177,6 +202,11 @@ proptest! {
                     }
                     Effect::Forgotten { peer, reason } => {
                         prop_assert!(present.remove(peer), "{:?} was not there", reason);
+                    }
+                    Effect::Probe(EndpointAddr { id: peer, .. })
+                    | Effect::SyncFrom(peer)
+                    | Effect::Join(peer) => {
+                        prop_assert!(play.world.node.access.admits(peer), "dialled though denied");
                     }
                     Effect::Broadcast(bytes) => {
                         let is_announcement =

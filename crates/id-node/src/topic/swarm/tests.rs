@@ -2,6 +2,7 @@ use id_proto::{Network, iroh_base::SecretKey};
 use iroh::endpoint::presets;
 
 use super::*;
+use crate::access::AccessList;
 
 /// `Swarm`, `Join`, nowhere.
 const JOIN: &[u8] = &[0, 0, 0];
@@ -22,6 +23,7 @@ async fn swarm() -> (Swarm, Endpoint) {
         announce_addrs: AnnounceAddrs::Auto,
         private: false,
         counts: GossipCounts::default(),
+        access: Access::new(AccessList::default()),
     };
     (Swarm::new(around).0, endpoint)
 }
