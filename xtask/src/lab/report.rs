@@ -36,6 +36,8 @@ pub(crate) enum Bound {
     Within(Duration),
     /// There is none of it.
     None,
+    /// Nothing: nobody can promise it, but the time is worth knowing.
+    Open,
 }
 
 /// What became of all runs of a scenario.
@@ -45,6 +47,8 @@ pub(crate) enum Verdict {
     Pass(f64),
     /// It doesn't. The median, unless there is none.
     Fail(Option<f64>),
+    /// Whatever it was, nothing is asked for. The median, unless there is none.
+    Seen(Option<f64>),
     /// Nothing was measured.
     Skip,
 }
@@ -131,6 +135,7 @@ impl Bound {
         match self {
             Self::Within(limit) => size <= limit.as_secs_f64(),
             Self::None => size == 0.0,
+            Self::Open => true,
         }
     }
 }
@@ -146,6 +151,7 @@ impl Verdict {
         let median = sizes.get(sizes.len() / 2).copied().filter(|median| median.is_finite());
         let all_happened = sizes.iter().all(|size| size.is_finite());
         match median {
+            median if bound == Bound::Open => Self::Seen(median),
             Some(median) if all_happened && bound.holds(median) => Self::Pass(median),
             median => Self::Fail(median),
         }
@@ -162,6 +168,7 @@ impl fmt::Display for Bound {
         match self {
             Self::Within(limit) => write!(f, "at most {limit:?}"),
             Self::None => f.write_str("none"),
+            Self::Open => f.write_str("no promise"),
         }
     }
 }
@@ -171,6 +178,7 @@ pub(crate) fn lines(scenario: &Scenario, findings: &[Finding], verdict: &Verdict
     let (word, median) = match verdict {
         Verdict::Pass(median) => ("PASS", figure(scenario.bound, Some(*median))),
         Verdict::Fail(median) => ("FAIL", figure(scenario.bound, *median)),
+        Verdict::Seen(median) => ("SEEN", figure(scenario.bound, *median)),
         Verdict::Skip => ("SKIP", "-".to_owned()),
     };
     let mut lines = format!(
@@ -196,7 +204,7 @@ pub(crate) fn lines(scenario: &Scenario, findings: &[Finding], verdict: &Verdict
 fn figure(bound: Bound, size: Option<f64>) -> String {
     match (bound, size) {
         (_, None) => "never".to_owned(),
-        (Bound::Within(_), Some(seconds)) => format!("{seconds:.3} s"),
+        (Bound::Within(_) | Bound::Open, Some(seconds)) => format!("{seconds:.3} s"),
         (Bound::None, Some(count)) => format!("{count}"),
     }
 }
@@ -235,6 +243,13 @@ mod tests {
     fn none_means_none() {
         assert_eq!(Verdict::of(Bound::None, &[Finding::count(0)]), Verdict::Pass(0.0));
         assert_eq!(Verdict::of(Bound::None, &[Finding::count(1)]), Verdict::Fail(Some(1.0)));
+    }
+
+    #[test]
+    fn what_nobody_promises_never_fails() {
+        assert_eq!(Verdict::of(Bound::Open, &[Finding::never("")]), Verdict::Seen(None));
+        assert_eq!(Verdict::of(Bound::Open, &[seconds(1.0)]), Verdict::Seen(Some(1.0)));
+        assert!(!Verdict::Seen(None).is_failure());
     }
 
     #[test]

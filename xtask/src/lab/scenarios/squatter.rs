@@ -23,26 +23,31 @@ const PRIVATE: &[&str] = &["--topic", "office", "--topic-secret", "blue", "--no-
 const NAME_OF_PRIVATE: &[&str] = &["--topic", "office"];
 
 pub(super) fn public(world: &mut World) -> Result<Finding> {
+    world.mute_mdns()?;
+    meet(world, PUBLIC, Some(PUBLIC))
+}
+
+pub(super) fn public_with_mdns(world: &mut World) -> Result<Finding> {
     meet(world, PUBLIC, Some(PUBLIC))
 }
 
 pub(super) fn private_in_peace(world: &mut World) -> Result<Finding> {
+    world.mute_mdns()?;
     meet(world, PRIVATE, None)
 }
 
 pub(super) fn private(world: &mut World) -> Result<Finding> {
+    world.mute_mdns()?;
     meet(world, PRIVATE, Some(NAME_OF_PRIVATE))
 }
 
 fn meet(world: &mut World, flags: &[&str], squatter: Option<&[&str]>) -> Result<Finding> {
-    world.mute_mdns()?;
     world.start_dht()?;
     if let Some(knows) = squatter {
         world.start_squatter(SQUATTER, knows)?;
     }
     let started_at = world.start_together(&HOSTS, flags)?;
-    let finding = agreed_since(world, &HOSTS, started_at)?;
-    Ok(finding.noting(world.describe_channels(1)?))
+    agreed_since(world, &HOSTS, started_at)
 }
 
 pub(super) fn joined(world: &mut World) -> Result<Finding> {
