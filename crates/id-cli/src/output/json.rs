@@ -155,6 +155,7 @@ mod tests {
             "path",
             "rtt_ms",
             "agent",
+            "answered_dial_age_secs",
         ];
         for field in unknown {
             assert_eq!(peer[field], Value::Null, "{field}");

@@ -131,8 +131,10 @@ pub(crate) struct Peer {
     pub(crate) depth: Option<u32>,
     /// Who named it.
     pub(crate) via: Vec<String>,
-    /// Whether a signed announcement was seen and its signature holds.
+    /// Whether a signed announcement was seen and its signature holds. Nothing about a dial.
     pub(crate) verified: bool,
+    /// How long ago a responder's own dial of it was answered, as responders say.
+    pub(crate) answered_dial_age_secs: Option<f64>,
     /// `ip:port` or a relay's URL.
     pub(crate) addrs: Option<Vec<String>>,
     pub(crate) path: Option<&'static str>,
@@ -280,6 +282,7 @@ impl Peer {
             error,
             error_message,
             age_secs: peer.age.map(|age| thousandths(age.as_secs_f64())),
+            answered_dial_age_secs: peer.verified_age.map(|age| thousandths(age.as_secs_f64())),
             depth: Some(peer.depth),
             via: peer.via.iter().map(PublicKey::to_string).collect(),
             path: peer.path().map(PathKind::as_str),
@@ -297,6 +300,7 @@ impl Peer {
     fn heard(entry: &PeerEntry<SignedAnnouncement>) -> Self {
         Self {
             age_secs: Some(thousandths(entry.age.as_secs_f64())),
+            answered_dial_age_secs: entry.verified_age.map(|age| thousandths(age.as_secs_f64())),
             via: match entry.source {
                 Knowledge::Told(by) => vec![by.to_string()],
                 Knowledge::Own | Knowledge::Gossip => Vec::new(),
@@ -331,6 +335,7 @@ impl Peer {
             depth: None,
             via: Vec::new(),
             verified: false,
+            answered_dial_age_secs: None,
             addrs: None,
             path: None,
             rtt_ms: None,

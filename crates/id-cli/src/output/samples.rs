@@ -139,6 +139,7 @@ fn answered(seed: u8, name: Option<&str>, depth: u32, via: &[u8]) -> CrawledPeer
         node_id: key(seed).public(),
         announcement: Some(announcement(seed, name)),
         age: Some(Duration::from_micros(4_200_400)),
+        verified_age: Some(Duration::from_secs(61)),
         status: PeerStatus::Answered,
         depth,
         via: via.iter().map(|seed| key(*seed).public()).collect(),
@@ -153,6 +154,7 @@ fn unreachable(seed: u8) -> CrawledPeer {
     CrawledPeer {
         announcement: None,
         age: None,
+        verified_age: None,
         status: PeerStatus::Failed { kind: FailKind::Timeout, message },
         route: None,
         ..answered(seed, None, 0, &[])

@@ -27,6 +27,7 @@ pub(super) struct Peer {
     pub(super) announcement: Option<SignedAnnouncement>,
     pub(super) seed_addrs: BTreeSet<TransportAddr>,
     pub(super) age: Option<Duration>,
+    pub(super) verified_age: Option<Duration>,
     pub(super) depth: u32,
     pub(super) via: Vec<PublicKey>,
     pub(super) route: Option<Route>,
@@ -81,6 +82,7 @@ impl Peer {
             announcement: None,
             seed_addrs,
             age: None,
+            verified_age: None,
             depth,
             via: Vec::new(),
             route: None,
@@ -123,8 +125,9 @@ impl Peer {
         }
     }
 
-    pub(super) fn named_by(&mut self, id: PublicKey, from: PublicKey, age: Duration) {
-        self.age = Some(self.age.map_or(age, |known| known.min(age)));
+    pub(super) fn named_by(&mut self, id: PublicKey, from: PublicKey, entry: &UnverifiedEntry) {
+        self.age = [self.age, Some(entry.age)].into_iter().flatten().min();
+        self.verified_age = [self.verified_age, entry.verified_age].into_iter().flatten().min();
         if from != id && self.via.len() < MAX_VIA && !self.via.contains(&from) {
             self.via.push(from);
         }
@@ -157,6 +160,7 @@ impl Peer {
             node_id,
             announcement: self.announcement,
             age: self.age,
+            verified_age: self.verified_age,
             status,
             depth: self.depth,
             via: self.via,

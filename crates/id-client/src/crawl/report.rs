@@ -71,6 +71,9 @@ pub struct CrawledPeer {
     pub announcement: Option<SignedAnnouncement>,
     /// How long ago the best informed responder heard of it.
     pub age: Option<Duration>,
+    /// How long ago a responder's own dial of it was answered, as the responders say; the shortest
+    /// time of all. Nothing proves it.
+    pub verified_age: Option<Duration>,
     /// What came of it.
     pub status: PeerStatus,
     /// Hops from the seeds; a seed has 0.

@@ -381,7 +381,7 @@ impl CrawlState {
         let Peer { depth, number: introducer, .. } = self.peers[&from];
         let depth = depth + 1;
         let peer = self.peers.get_mut(&id).expect("who is named is known");
-        peer.named_by(id, from, entry.age);
+        peer.named_by(id, from, entry);
         if let Progress::Known(turn) = peer.progress
             && depth < peer.depth
         {
