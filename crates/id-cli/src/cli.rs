@@ -32,6 +32,15 @@ Examples:
   id-cli ping idticket…
   id-cli ping -c 3 9f86…@192.0.2.7:4433";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  id-cli explain 9f86…                         what does this machine's node know of that peer?
+  id-cli explain 9f86… --at idticket…          … and somebody else's node?
+  id-cli explain 9f86… --json | jq .last_refusal
+
+NODE is the peer in question; it isn't asked itself. What is printed is the word of the node that is
+asked, but for the announcement, whose signature is checked here.";
+
 const TICKET_EXAMPLES: &str = "\
 Examples:
   id-node --bootstrap \"$(id-cli ticket)\"      join the network of this machine's node
@@ -58,6 +67,8 @@ pub(crate) enum Command {
     /// Ask a node who it is and how it is doing
     #[command(visible_alias = "whoami")]
     Status(StatusArgs),
+    /// Ask a node what it knows of a peer, and why it believes it
+    Explain(ExplainArgs),
     /// Find out whether a node is there, and how it is reached
     Ping(PingArgs),
     /// Print a ticket through which others find a node's network
@@ -151,6 +162,29 @@ pub(crate) struct StatusArgs {
     pub(crate) network: NetworkArgs,
 }
 
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// Peer to explain
+    pub(crate) node: PeerRef,
+
+    /// Node to ask; `local` is the one that runs on this machine
+    #[arg(long, value_name = "NODE|local", default_value = "local")]
+    pub(crate) at: At,
+
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// How long the node may take to answer, in seconds
+    #[arg(long, value_name = "SECS", default_value = "10", value_parser = parse_secs)]
+    pub(crate) timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+}
+
 /// Arguments of `ping`.
 #[derive(Debug, Args)]
 #[command(after_help = PING_EXAMPLES)]
@@ -226,6 +260,26 @@ pub(crate) struct NetworkArgs {
     /// Data directory of this machine's node [default: $STATE_DIRECTORY, else the user's]
     #[arg(long, value_name = "DIR", env = "ID_CLI_DATA_DIR", hide_env_values = true)]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// Whom to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum At {
+    /// This machine's node.
+    Local,
+    /// This one.
+    Node(PeerRef),
+}
+
+impl FromStr for At {
+    type Err = ParsePeerError;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "local" => Ok(Self::Local),
+            node => node.parse().map(Self::Node),
+        }
+    }
 }
 
 /// Peers, separated by commas.
@@ -327,6 +381,21 @@ mod tests {
         let names = peers(&["--bootstrap-dns", "a.example,b.example"]).unwrap().bootstrap_dns;
         assert_eq!(names.unwrap().0, ["a.example", "b.example"]);
         assert!(peers(&["--bootstrap-dns", "not a name"]).is_err());
+    }
+
+    #[test]
+    fn whom_to_ask_is_this_machines_node_unless_another_one_is_named() {
+        let id = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+        let at = |args: &[&str]| match Cli::try_parse_from(
+            [&["id-cli", "explain", id], args].concat(),
+        ) {
+            Ok(Cli { command: Command::Explain(args), .. }) => Some(args.at),
+            _ => None,
+        };
+        assert_eq!(at(&[]), Some(At::Local));
+        assert_eq!(at(&["--at", "local"]), Some(At::Local));
+        assert_eq!(at(&["--at", id]), Some(At::Node(id.parse().unwrap())));
+        assert_eq!(at(&["--at", "elsewhere"]), None);
     }
 
     #[test]

@@ -8,13 +8,13 @@ use id_client::{
     Depth, Limits,
     id_proto::{
         Invitation, Network, PeerRef, Ticket,
-        iroh_base::{EndpointAddr, SecretKey},
+        iroh_base::{EndpointAddr, PublicKey, SecretKey},
     },
 };
 use id_node::{config::read_secret, endpoint::Relay};
 
 use crate::{
-    cli::{NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
+    cli::{At, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
     exit::Stop,
     output::Format,
     progress::ProgressMode,
@@ -94,7 +94,16 @@ impl PeersSettings {
 impl AskSettings {
     fn new(node: Option<PeerRef>, timeout: Duration, args: &NetworkArgs) -> Result<Self> {
         let network = network(args, node.iter())?;
-        let (nodes, key) = match &node {
+        Self::in_network(network, node.as_ref(), timeout, args)
+    }
+
+    fn in_network(
+        network: Network,
+        node: Option<&PeerRef>,
+        timeout: Duration,
+        args: &NetworkArgs,
+    ) -> Result<Self> {
+        let (nodes, key) = match node {
             Some(node) => (node.addrs().to_vec(), None),
             None => {
                 let local = LocalNode::find(args.data_dir.as_deref())?;
@@ -102,6 +111,39 @@ impl AskSettings {
             }
         };
         Ok(Self { nodes, relay: relay(args, &network)?, key, network, timeout })
+    }
+}
+
+/// Settings of `explain`.
+#[derive(Debug)]
+pub(crate) struct ExplainSettings {
+    /// Whom it is about.
+    pub(crate) peer: PublicKey,
+    pub(crate) ask: AskSettings,
+}
+
+impl ExplainSettings {
+    pub(crate) fn new(args: &ExplainArgs) -> Result<Self> {
+        let at = match &args.at {
+            At::Local => None,
+            At::Node(node) => Some(node),
+        };
+        let network = network(&args.network, at.into_iter().chain([&args.node]))?;
+        Ok(Self {
+            peer: only_one(&args.node)?,
+            ask: AskSettings::in_network(network, at, args.timeout, &args.network)?,
+        })
+    }
+}
+
+fn only_one(peer: &PeerRef) -> Result<PublicKey, Stop> {
+    match peer.addrs() {
+        [one] => Ok(one.id),
+        several => {
+            let n = several.len();
+            Err(Stop::usage(format!("the ticket names {n} peers, and one is explained at a time"))
+                .with_hint("name it by its node id"))
+        }
     }
 }
 

@@ -64,7 +64,7 @@ fn what_names_no_node_is_a_usage_error() {
         ("idticketnonsense", "the ticket is damaged"),
     ];
     for (node, says) in cases {
-        for command in ["peers", "status", "ping"] {
+        for command in ["peers", "status", "ping", "explain"] {
             assert_error(&run(&[command, node]), 2, says);
         }
     }
@@ -171,6 +171,20 @@ fn ping_and_status_of_nobody_are_exit_code_5() {
         let ended = run(&[command, &nobody(), "--no-relay", "--timeout", "0.3"]);
         assert_error(&ended, 5, "timeout");
     }
+}
+
+#[test]
+fn peer_is_explained_by_one_node_and_about_one_peer() {
+    let id = SecretKey::from_bytes(&[7; 32]).public().to_string();
+    assert_error(&run(&["explain", &id]), 5, "no node runs on this machine");
+    let at = ["explain", &id, "--at", &nobody(), "--no-relay", "--timeout", "0.3"];
+    assert_error(&run(&at), 5, "timeout");
+    assert_error(&run(&["explain", &id, "--at", "elsewhere"]), 2, "`elsewhere` is no node id");
+    assert_error(&run(&["explain"]), 2, "required");
+    let [a, b] = [7, 8].map(|seed| SecretKey::from_bytes(&[seed; 32]).public().into());
+    let network_tag = Network::public().tag();
+    let two = Ticket { network_tag, peers: vec![a, b], invitation: None }.to_string();
+    assert_error(&run(&["explain", &two]), 2, "names 2 peers");
 }
 
 #[test]

@@ -373,3 +373,74 @@ async fn ticket_with_the_secret_lets_its_holder_in_by_itself() {
     assert_eq!(public.code, Some(2), "{}", public.err);
     nodes.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_explains_a_peer_that_it_knows_and_one_that_it_never_heard_of() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    let peer = nodes.nodes[1].id().to_string();
+    let explained = nodes.id_cli(&["explain", &peer, "--json"]);
+    assert_eq!(explained.code, Some(0), "{}", explained.err);
+    let explained: Value = serde_json::from_str(&explained.out).unwrap();
+    assert_eq!(explained["node_id"], peer);
+    assert_eq!(explained["answered_by"], nodes.nodes[0].id().to_string());
+    assert_eq!(explained["listed"], true);
+    assert_eq!(explained["announcement"]["name"], "node 1");
+    assert_eq!(
+        explained["author_budget"]["next_in_secs"].as_f64().map(|secs| secs < 5.0),
+        Some(true)
+    );
+
+    let at = nodes.nodes[1].ticket().to_string();
+    let of_another = nodes.id_cli(&["explain", &peer, "--at", &at]);
+    assert_eq!(of_another.code, Some(0), "{}", of_another.err);
+    assert!(of_another.out.contains("itself: it is the node that was asked"), "{}", of_another.out);
+
+    let stranger = SecretKey::from_bytes(&[7; 32]).public().to_string();
+    let unknown = nodes.id_cli(&["explain", &stranger]);
+    assert_eq!(
+        (unknown.code, &*unknown.err),
+        (Some(0), ""),
+        "nothing is known, and that is an answer"
+    );
+    assert!(unknown.out.contains("\nin its table:  no\n"), "{}", unknown.out);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peer_that_said_goodbye_is_explained_as_departed() {
+    let mut nodes = Nodes::start(2, &Network::public()).await;
+    let gone = nodes.nodes.pop().unwrap();
+    let peer = gone.id().to_string();
+    gone.shutdown().await;
+    let explain = || -> Value {
+        let ended = nodes.id_cli(&["explain", &peer, "--json"]);
+        serde_json::from_str(&ended.out).unwrap()
+    };
+    let departed = async {
+        loop {
+            match explain() {
+                shown if shown["departed"].is_object() => return shown,
+                _ => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let shown = timeout(LIMIT, departed).await.expect("the goodbye was never heard");
+    assert_eq!(shown["departed"]["reason"], "left");
+    assert_eq!(shown["listed"], false);
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_lists_who_brought_the_peers_and_not_among_the_channels() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let status = nodes.id_cli(&["status", "--json"]);
+    assert_eq!((status.code, &*status.err), (Some(0), ""));
+    let status: Value = serde_json::from_str(&status.out).unwrap();
+    let introducers = status["status"]["introducers"]["largest"].as_array().unwrap();
+    let sum = |field: &str| introducers.iter().map(|it| it[field].as_f64().unwrap()).sum::<f64>();
+    assert_eq!(sum("entries"), 2.0);
+    assert!((sum("share_percent") - 100.0).abs() < 0.2, "{introducers:?}");
+    let channels = status["status"]["channels"].as_object().unwrap();
+    assert!(channels.keys().all(|name| !name.contains("introducer")), "{channels:?}");
+    nodes.stop().await;
+}

@@ -138,7 +138,7 @@ impl Client {
         let proof = self.network.prove(&self.endpoint.id(), &peer.id);
         let connection = self.endpoint.connect(peer, META_ALPN).await;
         let connection = connection.map_err(|error| failure::of_connect(&error))?;
-        Session::new(connection, proof, self.timeout)
+        Session::new(connection, proof, self.network.tag(), self.timeout)
     }
 }
 

@@ -3,7 +3,10 @@
 //! Nothing here decides anything: what reads is what a [`crate::Session`] reads with.
 
 use futures::{Stream, stream};
-use id_proto::{PeersPage, StatusReport, iroh_base::PublicKey};
+use id_proto::{
+    Explanation, IntroducersReport, NetworkTag, PeersPage, SignedAnnouncement, StatusReport,
+    iroh_base::PublicKey,
+};
 use tokio::io::AsyncRead;
 
 use crate::{
@@ -27,6 +30,28 @@ pub async fn whoami(recv: impl AsyncRead + Unpin, remote: PublicKey) -> Result<W
 /// As of [`crate::Session::status`].
 pub async fn status(recv: impl AsyncRead + Unpin) -> Result<StatusReport, AskError> {
     Answer::new(recv).status().await
+}
+
+/// Reads the answer to `Introducers`.
+///
+/// # Errors
+///
+/// As of [`crate::Session::introducers`].
+pub async fn introducers(recv: impl AsyncRead + Unpin) -> Result<IntroducersReport, AskError> {
+    Answer::new(recv).introducers().await
+}
+
+/// Reads the answer to `Explain`, asked about `node_id` by a member of the network of `network_tag`.
+///
+/// # Errors
+///
+/// As of [`crate::Session::explain`].
+pub async fn explanation(
+    recv: impl AsyncRead + Unpin,
+    node_id: PublicKey,
+    network_tag: NetworkTag,
+) -> Result<Explanation<SignedAnnouncement>, AskError> {
+    Answer::new(recv).explanation(node_id, network_tag).await
 }
 
 /// Reads the answer to `ListPeers`; see [`crate::Session::list_peers`].

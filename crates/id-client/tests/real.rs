@@ -12,8 +12,8 @@ use id_client::{
     AskError, Client, CrawlReport, Crawler, Depth, FailKind, Limits, MAX_ENTRIES, PathKind,
     PeerStatus, RejectReason, StopReason,
     id_proto::{
-        ErrorCode, MetaResponse, Network, PeersPage, Source, iroh_base::PublicKey,
-        limits::MAX_RESPONSE_LEN,
+        ErrorCode, Explanation, MetaResponse, Network, PeerAnnouncement, PeerEntry, PeersPage,
+        SignedAnnouncement, Source, iroh_base::PublicKey, limits::MAX_RESPONSE_LEN,
     },
     iroh::{EndpointAddr, SecretKey},
 };
@@ -453,4 +453,117 @@ async fn endless_pages_do_not_outlast_a_crawl() {
     let n_rejected = report.peers[0].rejected[&RejectReason::UnknownVersion];
     assert!(n_rejected <= MAX_ENTRIES.into(), "{n_rejected}");
     server.close().await;
+}
+
+#[tokio::test]
+async fn a_node_of_version_1_does_not_know_the_questions_of_version_2_and_answers_the_others() {
+    let server = Server::honest(Network::public()).await;
+    with_client(PATIENCE, async |client| {
+        let session = client.connect(server.addr()).await.unwrap();
+        assert_eq!(session.introducers().await.unwrap_err().kind, FailKind::Unsupported);
+        assert_eq!(session.explain(server.id()).await.unwrap_err().kind, FailKind::Unsupported);
+        assert_eq!(session.status().await.unwrap().table_size, 0);
+    })
+    .await;
+    server.close().await;
+}
+
+/// An explanation of `about` that holds what `key` announces in `network`.
+fn explanation(
+    about: PublicKey,
+    key: &SecretKey,
+    network: &Network,
+) -> Explanation<SignedAnnouncement> {
+    let announcement = PeerAnnouncement {
+        node_id: key.public(),
+        name: Some("kestrel".to_owned()),
+        blob_count: 0,
+        timestamp_secs: 1_763_632_800,
+        seq: 1,
+        network_tag: network.tag(),
+        interval_secs: 30,
+        addrs: vec![],
+        agent: "test".to_owned(),
+    };
+    let entry = PeerEntry {
+        announcement: SignedAnnouncement::sign(announcement, key).unwrap(),
+        age: Duration::from_secs(1),
+        source: Source::Gossip,
+        verified_age: None,
+    };
+    Explanation {
+        node_id: about,
+        is_listed: true,
+        entry: Some(entry),
+        is_neighbour: false,
+        is_configured: false,
+        introducer: None,
+        author_budget: None,
+        last_dial: None,
+        next_dial: None,
+        last_refusal: None,
+        departed: None,
+        lost: None,
+    }
+}
+
+async fn explained_by(bytes: Vec<u8>) -> Result<Explanation<SignedAnnouncement>, AskError> {
+    let response = MetaResponse::Explanation(bytes.into());
+    let server = Server::scripted(Script::new([response], End::Finish)).await;
+    let answer = with_client(PATIENCE, async |client| {
+        client.connect(server.addr()).await?.explain(somebody()).await
+    });
+    let answer = answer.await;
+    server.close().await;
+    answer
+}
+
+#[tokio::test]
+async fn an_explanation_is_about_whom_was_asked_for_and_its_announcement_is_proven() {
+    let (key, other) = (SecretKey::from_bytes(&[9; 32]), SecretKey::from_bytes(&[8; 32]));
+    let public = Network::public();
+    let honest = explanation(somebody(), &key, &public).encode().into_vec();
+    let read = explained_by(honest.clone()).await.unwrap();
+    assert_eq!(read.entry.unwrap().announcement.name.as_deref(), Some("kestrel"));
+
+    let mut forged = honest.clone();
+    let name_at = forged.windows(7).position(|bytes| bytes == b"kestrel").unwrap();
+    forged[name_at] = b'K';
+    let elsewhere = Network::derive("elsewhere", "secret").unwrap();
+    let lies = [
+        forged,
+        explanation(other.public(), &other, &public).encode().into_vec(),
+        explanation(somebody(), &other, &public).encode().into_vec(),
+        explanation(somebody(), &key, &elsewhere).encode().into_vec(),
+        [honest, vec![0]].concat(),
+    ];
+    for lie in lies {
+        assert_eq!(explained_by(lie).await.unwrap_err().kind, FailKind::Protocol);
+    }
+    let of_a_later_version = explained_by(vec![1]).await.unwrap_err();
+    assert_eq!(of_a_later_version.kind, FailKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_crawl_tells_when_a_peer_last_answered_a_responder_as_the_responders_say() {
+    let mut servers = network(3, &[(0, 1)]).await;
+    let mut claim = |from: usize, secs: Option<u64>| {
+        let announcement = servers[2].announcement();
+        let entry = PeerEntry {
+            announcement,
+            age: Duration::from_secs(1),
+            source: Source::Gossip,
+            verified_age: secs.map(Duration::from_secs),
+        };
+        servers[from].learn(entry.encode());
+    };
+    claim(0, Some(60));
+    claim(1, Some(20));
+    let report = crawl(&servers, Limits { max_depth: Depth::Hops(1), ..Limits::default() }).await;
+    let ages = |server: &Server| {
+        report.peers.iter().find(|peer| peer.node_id == server.id()).unwrap().verified_age
+    };
+    assert_eq!(ages(&servers[2]), Some(Duration::from_secs(20)));
+    assert_eq!(ages(&servers[1]), None);
+    close_all(servers).await;
 }

@@ -9,9 +9,9 @@ mod vectors;
 use std::{fs, io, path::Path};
 
 use id_fuzz::{
-    ABOUT, ANNOUNCEMENT, ANSWER, CONFIG, DHT_RECORD, DNS_RECORD, GATE, GOSSIP_MESSAGE, LEAVE,
-    PEER_ARGUMENT, PEER_ENTRY, REMEMBERED_PEERS, REQUEST, RESPONSE, RUNTIME_FILE, STATUS_REPORT,
-    TARGETS, TICKET, Target,
+    ABOUT, ANNOUNCEMENT, ANSWER, CONFIG, DHT_RECORD, DNS_RECORD, EXPLANATION, GATE, GOSSIP_MESSAGE,
+    INTRODUCERS_REPORT, LEAVE, PEER_ARGUMENT, PEER_ENTRY, REMEMBERED_PEERS, REQUEST, RESPONSE,
+    RUNTIME_FILE, STATUS_REPORT, TARGETS, TICKET, Target,
 };
 use id_proto::{Network, iroh_base::SecretKey};
 use vectors::Vector;
@@ -56,6 +56,8 @@ fn statements() -> Vec<Seed> {
         of(ABOUT, &[&vectors::ABOUT]),
         of(STATUS_REPORT, &[&vectors::STATUS]),
         vec![(STATUS_REPORT.name, lists_of_nothing())],
+        of(INTRODUCERS_REPORT, &[&vectors::INTRODUCERS]),
+        of(EXPLANATION, &[&vectors::EXPLANATION, &vectors::EXPLANATION_GONE]),
     ]
     .concat()
 }
@@ -75,14 +77,24 @@ fn questions() -> Vec<Seed> {
         &vectors::RESPONSE_PEERS,
         &vectors::RESPONSE_PEERS_EMPTY,
         &vectors::RESPONSE_STATUS,
+        &vectors::RESPONSE_INTRODUCERS,
+        &vectors::RESPONSE_EXPLANATION,
     ];
-    let requests =
-        [&vectors::REQUEST_WHOAMI, &vectors::REQUEST_LIST_PEERS, &vectors::REQUEST_STATUS];
+    let requests = [
+        &vectors::REQUEST_WHOAMI,
+        &vectors::REQUEST_LIST_PEERS,
+        &vectors::REQUEST_STATUS,
+        &vectors::REQUEST_INTRODUCERS,
+        &vectors::REQUEST_EXPLAIN,
+    ];
     let mut seeds = [of(REQUEST, &requests), of(RESPONSE, &responses)].concat();
-    let framed = responses.map(|response| framed(&response.bytes()));
-    for (question, framed) in [1, 0, 0, 2, 255, 1].into_iter().zip(framed) {
-        seeds.push((ANSWER.name, [&[question], framed.as_slice()].concat()));
+    let answers = responses.map(|response| framed(&response.bytes()));
+    for (question, answer) in [1, 0, 0, 4, 255, 1, 2, 3].into_iter().zip(answers) {
+        seeds.push((ANSWER.name, [&[question], answer.as_slice()].concat()));
     }
+    // Behind the question: whom an explanation is asked about is who answers, peer 1.
+    let explanation = [&[5][..], &framed(&vectors::EXPLANATION.bytes())].concat();
+    seeds.push((ANSWER.name, [&[3], framed(&explanation).as_slice()].concat()));
     seeds.push((ANSWER.name, [&[200], vectors::FRAMED_RESPONSES.bytes().as_slice()].concat()));
     seeds
 }

@@ -5,12 +5,12 @@ use std::{num::NonZeroUsize, sync::LazyLock, time::Duration};
 use futures::{FutureExt, StreamExt};
 use id_client::{
     AskError, CrawlState, FailKind, Limits,
-    untrusted::{list_peers, status, whoami},
+    untrusted::{explanation, introducers, list_peers, status, whoami},
 };
 use id_proto::{
     Network, PeersPage,
     iroh_base::{EndpointAddr, PublicKey, SecretKey},
-    limits::MAX_ERROR_LEN,
+    limits::{MAX_ERROR_LEN, MAX_INTRODUCERS},
 };
 
 use crate::Outcome;
@@ -35,6 +35,18 @@ pub(crate) fn answer(bytes: &[u8]) -> Outcome {
             assert_eq!((about.node_id, about.announcement.node_id), (*PEER, *PEER));
         }),
         1 => outcome(at_once(status(stream)), |_| ()),
+        2 => outcome(at_once(introducers(stream)), |report| {
+            assert!(report.introducers.len() <= MAX_INTRODUCERS);
+        }),
+        3 => {
+            let network_tag = Network::public().tag();
+            outcome(at_once(explanation(stream, *PEER, network_tag)), |explanation| {
+                assert_eq!(explanation.node_id, *PEER);
+                let Some(entry) = explanation.entry else { return };
+                assert_eq!(entry.announcement.node_id, *PEER);
+                assert_eq!(entry.announcement.network_tag, network_tag);
+            })
+        }
         max_entries => listing(stream, u32::from(*max_entries)),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
+use id_client::FailKind;
 use id_node::membership::{
     Effect, Event, Membership, MembershipConfig, Now, OwnFacts, Refusal, RemovalReason, SyncEnd,
 };
@@ -59,7 +60,7 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             let peer = script.peer();
             let answer = script.announcement(world.now);
             let answer = UnverifiedAnnouncement::decode(answer.bytes()).expect("it was signed");
-            world.handle(Event::Probed { peer, answer: Some(answer) });
+            world.handle(Event::Probed { peer, answer: Ok(answer) });
         }
         7 => {
             let message = GossipMessage::leave(&script.leave(world.now));
@@ -85,7 +86,7 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             world.handle(Event::Synced { peer: script.peer(), end });
         }
         _ => {
-            world.handle(Event::Probed { peer: script.peer(), answer: None });
+            world.handle(Event::Probed { peer: script.peer(), answer: Err(FailKind::Timeout) });
         }
     }
 }

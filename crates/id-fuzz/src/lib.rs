@@ -41,6 +41,12 @@ pub const PEER_ENTRY: Target =
 /// How a node is doing, in answer to `Status`.
 pub const STATUS_REPORT: Target =
     Target::new("status_report", id_proto::limits::MAX_RESPONSE_LEN, wire::status_report);
+/// Who brought a node its peers, in answer to `Introducers`.
+pub const INTRODUCERS_REPORT: Target =
+    Target::new("introducers_report", id_proto::limits::MAX_RESPONSE_LEN, wire::introducers_report);
+/// What a node knows of a peer, in answer to `Explain`.
+pub const EXPLANATION: Target =
+    Target::new("explanation", id_proto::limits::MAX_EXPLANATION_LEN, wire::explanation);
 /// A ticket's bytes, and the same as text.
 pub const TICKET: Target = Target::new("ticket", id_proto::limits::MAX_TICKET_LEN, names::ticket);
 /// A peer, or a list of peers, as a person names it.
@@ -73,6 +79,8 @@ pub const TARGETS: &[Target] = &[
     ABOUT,
     PEER_ENTRY,
     STATUS_REPORT,
+    INTRODUCERS_REPORT,
+    EXPLANATION,
     TICKET,
     PEER_ARGUMENT,
     DNS_RECORD,

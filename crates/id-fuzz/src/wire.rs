@@ -3,13 +3,14 @@
 use std::sync::LazyLock;
 
 use id_proto::{
-    About, DecodeError, ErrorCode, GossipMessage, Leave, MetaRequest, MetaResponse,
-    PeerAnnouncement, PeerEntry, Signed, Statement, StatusReport, Unverified,
-    UnverifiedAnnouncement, UnverifiedLeave,
+    About, DecodeError, ErrorCode, Explanation, GossipMessage, IntroducersReport, Leave,
+    MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, Signed, Statement, StatusReport,
+    Unverified, UnverifiedAnnouncement, UnverifiedLeave,
     iroh_base::{SecretKey, TransportAddr},
     limits::{
-        INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_GOSSIP_LEN, MAX_LIST_LEN,
-        MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
+        INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_EXPLANATION_LEN,
+        MAX_GOSSIP_LEN, MAX_INTRODUCERS, MAX_LIST_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN,
+        MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
     },
 };
 
@@ -155,6 +156,12 @@ pub(crate) fn response(bytes: &[u8]) -> Outcome {
         MetaResponse::Status(report) => {
             status_report(&report);
         }
+        MetaResponse::Introducers(report) => {
+            introducers_report(&report);
+        }
+        MetaResponse::Explanation(bytes) => {
+            explanation(&bytes);
+        }
     }
     Understood
 }
@@ -218,5 +225,45 @@ pub(crate) fn status_report(bytes: &[u8]) -> Outcome {
     assert!(lens.iter().all(|len| *len <= MAX_LIST_LEN), "{lens:?}");
     let encode = |report: &StatusReport| report.encode().into_vec();
     is_fixed_point(&report, encode, StatusReport::decode);
+    Understood
+}
+
+pub(crate) fn introducers_report(bytes: &[u8]) -> Outcome {
+    let Ok(report) = IntroducersReport::decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_RESPONSE_LEN);
+    is_strict(bytes, IntroducersReport::decode);
+    assert!(report.introducers.len() <= MAX_INTRODUCERS);
+    let encode = |report: &IntroducersReport| report.encode().into_vec();
+    is_fixed_point(&report, encode, IntroducersReport::decode);
+    Understood
+}
+
+pub(crate) fn explanation(bytes: &[u8]) -> Outcome {
+    let decode = |bytes: &[u8]| -> Result<_, DecodeError> {
+        Explanation::<UnverifiedAnnouncement>::decode(bytes)
+    };
+    let Ok(explanation) = decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_EXPLANATION_LEN);
+    is_strict(bytes, decode);
+    if let Some(entry) = &explanation.entry {
+        check_announcement(&entry.announcement);
+        assert_eq!(entry.announcement.claimed().node_id, explanation.node_id);
+    }
+    let Ok(explanation) = explanation.verify() else {
+        return Refused;
+    };
+    let written = explanation.encode();
+    assert!(written.len() <= MAX_EXPLANATION_LEN);
+    let again = decode(&written).expect("what we write is read");
+    let again = again.verify().expect("what verified verifies again");
+    assert_eq!(again.encode(), written);
+    // All but the entry, which can't be compared and is a target of its own.
+    let (again, explanation) =
+        (Explanation { entry: None, ..again }, Explanation { entry: None, ..explanation });
+    assert_eq!(format!("{again:?}"), format!("{explanation:?}"));
     Understood
 }

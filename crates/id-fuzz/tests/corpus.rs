@@ -101,6 +101,9 @@ fn a_claim_of_many_items_makes_no_room_for_them() {
     let status = [&[0, 0, 0][..], &n, &zeros[..20_000], &[0], &n, &zeros[..40_000], &n].concat();
     let (_, memory) = id_fuzz::STATUS_REPORT.feed(&status);
     assert!(memory.held < 256 * 1024, "{memory:?}");
+    let introducers = [&[0, 0, 0][..], &n, &zeros[..20_000]].concat();
+    let (_, memory) = id_fuzz::INTRODUCERS_REPORT.feed(&introducers);
+    assert!(memory.held < 256 * 1024, "{memory:?}");
     let response = [&[3, 0xe9, 0xd4, 3][..], &status[..60_009]].concat();
     id_fuzz::RESPONSE.feed(&response);
     // 2^20 peers, of which none follows.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use id_client::{AddressPolicy, AskError, Client, FailKind, Session};
+use id_client::{AddressPolicy, AskError, Client, FailKind, Session, Whoami};
 use id_proto::{
     PeersPage, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
@@ -67,7 +67,7 @@ pub(crate) struct Told {
 /// How a task that an effect started has ended.
 #[derive(Debug)]
 enum Outcome {
-    Probed { peer: PublicKey, answer: Option<UnverifiedAnnouncement> },
+    Probed { peer: PublicKey, answer: Result<UnverifiedAnnouncement, FailKind> },
     Synced { peer: PublicKey, end: SyncEnd },
 }
 
@@ -265,8 +265,8 @@ impl Running {
         }
     }
 
-    fn on_probed(&mut self, peer: PublicKey, answer: Option<UnverifiedAnnouncement>) {
-        let is_welcome = self.wanted.remove(&peer) && answer.is_some();
+    fn on_probed(&mut self, peer: PublicKey, answer: Result<UnverifiedAnnouncement, FailKind>) {
+        let is_welcome = self.wanted.remove(&peer) && answer.is_ok();
         self.step(Event::Probed { peer, answer });
         if is_welcome && self.membership.wants_neighbours() {
             self.join(vec![peer]);
@@ -423,13 +423,16 @@ async fn probe(client: Client, addr: EndpointAddr, access: Access) -> Outcome {
     let (peer, client) = (addr.id, client.with_timeout(PROBE_TIMEOUT));
     let whoami = tokio::select! {
         biased;
-        () = access.revoked(peer) => None,
-        whoami = client.whoami(addr) => whoami.ok(),
+        () = access.revoked(peer) => Err(FailKind::Lost),
+        whoami = client.whoami(addr) => whoami.map_err(|error| error.kind),
     };
-    let own = whoami.and_then(|whoami| whoami.about).map(|about| about.announcement);
-    // The gate checks it like any other.
-    let answer = own.and_then(|own| UnverifiedAnnouncement::decode(own.bytes()).ok());
-    Outcome::Probed { peer, answer }
+    Outcome::Probed { peer, answer: whoami.and_then(own_announcement) }
+}
+
+/// The announcement with which a peer answers. The gate checks it like any other.
+fn own_announcement(whoami: Whoami) -> Result<UnverifiedAnnouncement, FailKind> {
+    let own = whoami.about.ok_or(FailKind::NotMember)?.announcement;
+    UnverifiedAnnouncement::decode(own.bytes()).map_err(|_| FailKind::Protocol)
 }
 
 /// Fetches a peer's table.

@@ -22,12 +22,14 @@ mod deliverers;
 mod departed;
 mod dials;
 mod event;
+pub(crate) mod explain;
 mod gate;
 mod introducers;
 mod lost;
 mod moment;
 mod own;
 mod probes;
+mod refusals;
 mod schedule;
 mod seq;
 mod stats;
@@ -46,6 +48,7 @@ use id_client::AddressPolicy;
 use id_proto::{
     PeerAnnouncement, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, SecretKey},
+    limits::MAX_INTRODUCERS,
 };
 pub use moment::Moment;
 pub use own::OwnFacts;
@@ -56,10 +59,12 @@ pub use view::{Introducer, View};
 use self::{
     deliverers::Deliverers,
     departed::{Departed, MAX_DEPARTED},
+    explain::{Dials, Knowledge},
     introducers::Introducers,
     lost::{Bond, Lost},
     own::{sign, within_limits},
     probes::Probes,
+    refusals::Refusals,
     schedule::Schedule,
     seq::Seq,
     syncs::Syncs,
@@ -77,8 +82,6 @@ const FEW_NEIGHBOURS: usize = 3;
 /// Origin: a table of 65,536 takes seconds; a neighbour may be as young as we are, and another one
 /// be asked after it.
 const JOINING: Duration = Duration::from_secs(60);
-/// How many introducers a view shows. Origin: HyParView's active view.
-const MAX_SHARES: usize = 5;
 
 /// How a view differs from the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +107,10 @@ pub struct Membership {
     departed: Departed,
     introducers: Introducers,
     deliverers: Deliverers,
-    policy: AddressPolicy,
+    /// Shared with views; a change copies it if one is held.
+    refusals: Arc<Refusals>,
+    configured: Arc<BTreeSet<PublicKey>>,
+    policy: Arc<AddressPolicy>,
     access: Arc<AccessList>,
     neighbours: BTreeSet<PublicKey>,
     /// Until when whole tables are taken on one peer's word.
@@ -153,7 +159,9 @@ impl Membership {
             departed: Departed::new(MAX_DEPARTED),
             introducers: Introducers::new(config.max_entries),
             deliverers: Deliverers::default(),
-            policy: config.address_policy.clone(),
+            refusals: Arc::default(),
+            configured: Arc::new(config.configured.clone()),
+            policy: Arc::new(config.address_policy.clone()),
             access: Arc::new(config.access.clone()),
             neighbours: BTreeSet::new(),
             joining_until: Duration::ZERO,
@@ -240,6 +248,25 @@ impl Membership {
             n_unverified: self.table.n_unverified(),
             introducers: self.shares(),
             stats: self.stats.clone(),
+            knowledge: self.knowledge(),
+        }
+    }
+
+    fn knowledge(&mut self) -> Knowledge {
+        Knowledge {
+            configured: self.configured.clone(),
+            introducers: self.introducers.clone(),
+            n_introducers: self.table.n_introducers(),
+            departed: self.departed.show(self.last_event),
+            missing: self.lost.missing().clone(),
+            refusals: self.refusals.clone(),
+            dials: Dials {
+                under_way: self.probes.under_way().copied().chain(self.lost.under_way()).collect(),
+                next_sweep: self.next_sweep,
+                sweep_interval: self.config.sweep_interval(),
+                next_verification: self.config.verify_gap.map(|_| self.next_verification),
+                policy: Some(self.policy.clone()),
+            },
         }
     }
 
@@ -249,7 +276,7 @@ impl Membership {
     }
 
     fn shares(&self) -> Vec<Introducer> {
-        let shares = self.table.shares(MAX_SHARES).into_iter();
+        let shares = self.table.shares(MAX_INTRODUCERS).into_iter();
         let left = |share: Share| {
             let left = self.introducers.left(&share.introducer, self.last_event);
             Introducer { share, room: left.room, squeeze: left.squeeze, dials: left.dials }
@@ -295,8 +322,8 @@ impl Membership {
 
     /// What was learned before may be dialled elsewhere now.
     fn on_policy_changed(&mut self, policy: AddressPolicy, effects: &mut Vec<Effect>) {
-        if self.policy != policy {
-            self.policy = policy;
+        if *self.policy != policy {
+            self.policy = Arc::new(policy);
             let entries = self.table.iter().cloned();
             effects.extend(entries.map(|entry| Effect::Learned { entry, is_new: false }));
         }

@@ -18,8 +18,8 @@ use handshakes::Handshakes;
 
 use id_client::frame::{FrameError, read_frame};
 use id_proto::{
-    About, DecodeError, ErrorCode, ListPeersRequest, MembershipProof, MetaMessage, MetaRequest,
-    MetaResponse, Network, PeerEntry, PeersPage, Source, StatusReport, WhoamiResponse,
+    About, DecodeError, ErrorCode, ExplainRequest, ListPeersRequest, MembershipProof, MetaMessage,
+    MetaRequest, MetaResponse, Network, PeerEntry, PeersPage, Source, StatusReport, WhoamiResponse,
     iroh_base::PublicKey, limits::MAX_REQUEST_LEN, version::ProtocolVersion,
 };
 use iroh::{
@@ -203,6 +203,12 @@ impl Answerer {
                 self.list_peers(caller, callers, ask.inner, ask.tx).await
             }
             MetaMessage::Status(ask) => ask.tx.send(self.status(caller, ask.inner.proof)).await,
+            MetaMessage::Introducers(ask) => {
+                ask.tx.send(self.introducers(caller, ask.inner.proof)).await
+            }
+            MetaMessage::Explain(ask) => {
+                ask.tx.send(self.explain(caller, callers, &ask.inner)).await
+            }
         }
     }
 
@@ -260,21 +266,36 @@ impl Answerer {
         let mut channels = self.channels.list(view.neighbours.len());
         let reloaded = self.reloads.describe(self.clock.now().mono);
         channels.push(("access".to_owned(), format!("{}{reloaded}", self.access.list())));
-        channels.extend(view.introducers.iter().map(|it| {
-            let (share, name) = (it.share, format!("introducer {}", it.share.introducer));
-            let what = format!(
-                "brought {} of {} peers, {} of them unverified; may bring {} more at once, {} in a \
-                 full table; {} dials",
-                share.n_entries,
-                view.entries.len(),
-                share.n_unverified,
-                it.room,
-                it.squeeze,
-                it.dials,
-            );
-            (name, what)
-        }));
         channels
+    }
+
+    fn introducers(&self, caller: PublicKey, proof: Option<MembershipProof>) -> MetaResponse {
+        if !self.admits(caller, proof) {
+            return not_a_member();
+        }
+        let view = self.view.borrow().clone();
+        MetaResponse::Introducers(view.introducers_report(self.clock.now().mono).encode())
+    }
+
+    /// An explanation may look at every entry, so it costs its caller as much as a listing.
+    fn explain(
+        &self,
+        caller: PublicKey,
+        callers: &Callers,
+        request: &ExplainRequest,
+    ) -> MetaResponse {
+        if !self.admits(caller, request.proof) {
+            return not_a_member();
+        }
+        if !callers.pays_for_list(caller, Instant::now()) {
+            return too_many_listings();
+        }
+        let peer = match request.node_id() {
+            Ok(peer) => peer,
+            Err(error) => return MetaResponse::error(ErrorCode::Malformed, error),
+        };
+        let view = self.view.borrow().clone();
+        MetaResponse::Explanation(view.explain(&peer, self.clock.now().mono).encode())
     }
 
     async fn list_peers(
@@ -288,8 +309,7 @@ impl Answerer {
             return pages.send(not_a_member()).await;
         }
         if !callers.pays_for_list(caller, Instant::now()) {
-            let why = "that were too many listings; one a second is fine";
-            return pages.send(MetaResponse::error(ErrorCode::Busy, why)).await;
+            return pages.send(too_many_listings()).await;
         }
         let view = self.view.borrow().clone();
         let mut page = PeersPage::default();
@@ -346,6 +366,11 @@ async fn read_request(recv: &mut RecvStream) -> Result<MetaRequest, MetaResponse
         }
         Err(error) => refuse(ErrorCode::Malformed, &error),
     }
+}
+
+fn too_many_listings() -> MetaResponse {
+    let why = "that were too many listings and explanations; one a second is fine";
+    MetaResponse::error(ErrorCode::Busy, why)
 }
 
 fn not_a_member() -> MetaResponse {

@@ -14,6 +14,7 @@ pub mod version;
 
 mod announcement;
 mod error;
+mod explain;
 mod message;
 mod network;
 mod peer;
@@ -28,6 +29,10 @@ pub use announcement::{
     UnverifiedLeave,
 };
 pub use error::{BadSignature, DecodeError, NetworkError, ParsePeerError, SignError};
+pub use explain::{
+    AuthorBudget, Departed, Explanation, Introducer, IntroducersReport, LastDial, LastRefusal,
+    Lost, NextDial, Word,
+};
 pub use iroh_base;
 pub use message::GossipMessage;
 pub use network::{DEFAULT_SECRET, DEFAULT_TOPIC, MembershipProof, Network, NetworkTag};
@@ -37,5 +42,8 @@ pub use query::{
     WhoamiResponse,
 };
 #[cfg(feature = "service")]
-pub use service::{ListPeersRequest, MetaMessage, MetaRequest, StatusRequest, WhoamiRequest};
+pub use service::{
+    ExplainRequest, IntroducersRequest, ListPeersRequest, MetaMessage, MetaRequest, StatusRequest,
+    WhoamiRequest,
+};
 pub use signed::{Signed, Statement, Unverified};

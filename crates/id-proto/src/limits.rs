@@ -56,6 +56,22 @@ pub const MAX_RESPONSE_LEN: usize = 64 * 1024;
 /// Origin: the signed original and 64 bytes of the responder's; version 1 takes at most 57.
 pub const MAX_ENTRY_LEN: usize = MAX_SIGNED_LEN + 64;
 
+/// Longest explanation of what a node knows of a peer, in bytes, of whatever version.
+///
+/// Origin: version 1 takes at most 962, an entry included; as much again is for later ones.
+pub const MAX_EXPLANATION_LEN: usize = 2 * 1024;
+
+/// Most introducers in a report.
+///
+/// Origin: a dozen times the neighbours that a node has at a time; whoever has brought less than
+/// the 64 largest has brought little.
+pub const MAX_INTRODUCERS: usize = 64;
+
+/// Longest word of an explanation, such as the reason of a refusal, in bytes.
+///
+/// Origin: `refused_introducer_budget` has 25.
+pub const MAX_WORD_LEN: usize = 32;
+
 /// Longest message in an error response, in bytes of UTF-8. Origin: fits a terminal's line or two.
 pub const MAX_ERROR_LEN: usize = 256;
 

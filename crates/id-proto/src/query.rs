@@ -28,6 +28,10 @@ pub enum MetaResponse {
     Peers(PeersPage),
     /// Answers `Status`: an encoded [`StatusReport`].
     Status(ByteBuf),
+    /// Answers `Introducers`: an encoded [`crate::IntroducersReport`].
+    Introducers(ByteBuf),
+    /// Answers `Explain`: an encoded [`crate::Explanation`].
+    Explanation(ByteBuf),
 }
 
 impl MetaResponse {
@@ -38,7 +42,7 @@ impl MetaResponse {
 
     /// Decodes at most [`MAX_RESPONSE_LEN`] bytes, strictly.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        wire::decode(bytes, MAX_RESPONSE_LEN, 4)
+        wire::decode(bytes, MAX_RESPONSE_LEN, 6)
     }
 
     /// An error response; a long message is cut at [`MAX_ERROR_LEN`].
@@ -237,7 +241,7 @@ impl PeerEntry<UnverifiedAnnouncement> {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

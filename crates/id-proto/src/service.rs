@@ -1,5 +1,6 @@
 //! The RPC as an irpc service: requests, and which channel each is answered through.
 
+use iroh_base::PublicKey;
 use irpc::{
     channel::{mpsc, oneshot},
     rpc_requests,
@@ -7,8 +8,8 @@ use irpc::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::DecodeError, limits::MAX_REQUEST_LEN, network::MembershipProof, query::MetaResponse,
-    wire,
+    announcement::decode_key, error::DecodeError, limits::MAX_REQUEST_LEN,
+    network::MembershipProof, query::MetaResponse, wire,
 };
 
 /// Every request, as it is on the wire. Append-only.
@@ -24,6 +25,12 @@ pub enum MetaRequest {
     /// How are you doing?
     #[rpc(tx = oneshot::Sender<MetaResponse>)]
     Status(StatusRequest),
+    /// Who brought you the peers that you know?
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Introducers(IntroducersRequest),
+    /// What do you know of this peer, and why?
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Explain(ExplainRequest),
 }
 
 impl MetaRequest {
@@ -35,7 +42,7 @@ impl MetaRequest {
     /// Decodes at most [`MAX_REQUEST_LEN`] bytes, strictly. [`DecodeError::UnknownVersion`] is a
     /// request of a later release.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        wire::decode(bytes, MAX_REQUEST_LEN, 3)
+        wire::decode(bytes, MAX_REQUEST_LEN, 5)
     }
 }
 
@@ -60,4 +67,31 @@ pub struct ListPeersRequest {
 pub struct StatusRequest {
     /// Proof of membership; needed on a private network.
     pub proof: Option<MembershipProof>,
+}
+
+/// Asks who brought the peers of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntroducersRequest {
+    /// Proof of membership; needed on a private network.
+    pub proof: Option<MembershipProof>,
+}
+
+/// Asks what the node knows of one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainRequest {
+    /// Proof of membership; needed on a private network.
+    pub proof: Option<MembershipProof>,
+    node_id: [u8; 32],
+}
+
+impl ExplainRequest {
+    /// Asks about `node_id`.
+    pub fn new(proof: Option<MembershipProof>, node_id: &PublicKey) -> Self {
+        Self { proof, node_id: *node_id.as_bytes() }
+    }
+
+    /// Whom it is about. An error if it is nobody: the bytes came undecoded.
+    pub fn node_id(&self) -> Result<PublicKey, DecodeError> {
+        decode_key(&self.node_id, "node_id")
+    }
 }

@@ -12,11 +12,13 @@ pub const META_ALPN: &[u8] = b"id/meta/1";
 pub enum ProtocolVersion {
     /// 0.1.0: `Whoami`, `ListPeers`, `Status`.
     V1 = 1,
+    /// 0.1.0: `Introducers`, `Explain`.
+    V2 = 2,
 }
 
 impl ProtocolVersion {
     /// Every version that this release speaks, oldest first.
-    pub const ALL: &[Self] = &[Self::V1];
+    pub const ALL: &[Self] = &[Self::V1, Self::V2];
 
     /// The number in `Whoami`'s answer.
     pub fn number(self) -> u16 {
@@ -39,11 +41,20 @@ pub const REGISTRY: &[WireEnum] = &[
     WireEnum { name: "AnnouncementBody", variants: &["V1"] },
     WireEnum { name: "LeaveBody", variants: &["V1"] },
     WireEnum { name: "Addr", variants: &["Relay", "V4", "V6"] },
-    WireEnum { name: "MetaRequest", variants: &["Whoami", "ListPeers", "Status"] },
-    WireEnum { name: "MetaResponse", variants: &["Error", "Whoami", "Peers", "Status"] },
+    WireEnum {
+        name: "MetaRequest",
+        variants: &["Whoami", "ListPeers", "Status", "Introducers", "Explain"],
+    },
+    WireEnum {
+        name: "MetaResponse",
+        variants: &["Error", "Whoami", "Peers", "Status", "Introducers", "Explanation"],
+    },
     WireEnum { name: "About", variants: &["V1"] },
     WireEnum { name: "PeerEntry", variants: &["V1"] },
     WireEnum { name: "Source", variants: &["Own", "Gossip", "Told"] },
     WireEnum { name: "StatusReport", variants: &["V1"] },
+    WireEnum { name: "IntroducersReport", variants: &["V1"] },
+    WireEnum { name: "Introducer", variants: &["V1"] },
+    WireEnum { name: "Explanation", variants: &["V1"] },
     WireEnum { name: "Ticket", variants: &["V1"] },
 ];

@@ -126,6 +126,104 @@ pub(crate) struct StatusV1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(crate) enum IntroducersReport<'a> {
+    #[serde(borrow)]
+    V1(IntroducersV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IntroducersV1<'a> {
+    pub(crate) table_size: u64,
+    pub(crate) n_introducers: u64,
+    #[serde(borrow, deserialize_with = "few")]
+    pub(crate) introducers: Vec<&'a Bytes>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Introducer {
+    V1(IntroducerV1),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IntroducerV1 {
+    pub(crate) node_id: [u8; 32],
+    pub(crate) neighbour: bool,
+    pub(crate) n_entries: u64,
+    pub(crate) n_unverified: u64,
+    pub(crate) quota: u64,
+    pub(crate) room: u32,
+    pub(crate) squeeze: u32,
+    pub(crate) dials: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Explanation<'a> {
+    #[serde(borrow)]
+    V1(ExplanationV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ExplanationV1<'a> {
+    pub(crate) node_id: [u8; 32],
+    pub(crate) listed: bool,
+    #[serde(borrow)]
+    pub(crate) entry: Option<&'a Bytes>,
+    pub(crate) neighbour: bool,
+    pub(crate) configured: bool,
+    #[serde(borrow)]
+    pub(crate) introducer: Option<&'a Bytes>,
+    pub(crate) author_budget: Option<AuthorBudget>,
+    #[serde(borrow)]
+    pub(crate) last_dial: Option<LastDial<'a>>,
+    #[serde(borrow)]
+    pub(crate) next_dial: Option<NextDial<'a>>,
+    #[serde(borrow)]
+    pub(crate) last_refusal: Option<LastRefusal<'a>>,
+    #[serde(borrow)]
+    pub(crate) departed: Option<Departed<'a>>,
+    pub(crate) lost: Option<Lost>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AuthorBudget {
+    pub(crate) left: u32,
+    pub(crate) next_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LastDial<'a> {
+    pub(crate) age_ms: u64,
+    pub(crate) end: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NextDial<'a> {
+    pub(crate) in_ms: u64,
+    pub(crate) why: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LastRefusal<'a> {
+    pub(crate) age_ms: u64,
+    pub(crate) reason: &'a str,
+    pub(crate) by: Option<[u8; 32]>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Departed<'a> {
+    pub(crate) age_ms: u64,
+    pub(crate) reason: &'a str,
+    pub(crate) seq: u64,
+    pub(crate) forgotten_in_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Lost {
+    pub(crate) age_ms: u64,
+    pub(crate) given_up_in_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) enum Ticket<'a> {
     #[serde(borrow)]
     V1(TicketV1<'a>),

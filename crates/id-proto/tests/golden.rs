@@ -8,10 +8,12 @@ mod vectors;
 use std::{collections::BTreeSet, time::Duration};
 
 use id_proto::{
-    About, ErrorCode, GossipMessage, Invitation, Leave, ListPeersRequest, MetaRequest,
-    MetaResponse, Network, PeerAnnouncement, PeerEntry, PeersPage, Signed, SignedAnnouncement,
-    SignedLeave, Source, StatusReport, StatusRequest, Ticket, UnverifiedAnnouncement,
-    UnverifiedLeave, WhoamiRequest, WhoamiResponse,
+    About, AuthorBudget, Departed, ErrorCode, ExplainRequest, Explanation, GossipMessage,
+    Introducer, IntroducersReport, IntroducersRequest, Invitation, LastDial, LastRefusal, Leave,
+    ListPeersRequest, Lost, MetaRequest, MetaResponse, Network, NextDial, PeerAnnouncement,
+    PeerEntry, PeersPage, Signed, SignedAnnouncement, SignedLeave, Source, StatusReport,
+    StatusRequest, Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiRequest, WhoamiResponse,
+    Word,
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     version::{META_ALPN, REGISTRY},
 };
@@ -82,6 +84,20 @@ const CASES: &[Case] = &[
         vector: &vectors::REQUEST_STATUS,
         write: || request_status().encode(),
         check_read: |bytes| assert_eq!(MetaRequest::decode(bytes), Ok(request_status())),
+    },
+    Case {
+        vector: &vectors::REQUEST_INTRODUCERS,
+        write: || request_introducers().encode(),
+        check_read: |bytes| assert_eq!(MetaRequest::decode(bytes), Ok(request_introducers())),
+    },
+    Case {
+        vector: &vectors::REQUEST_EXPLAIN,
+        write: || request_explain().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_explain()));
+            let MetaRequest::Explain(request) = request_explain() else { unreachable!() };
+            assert_eq!(request.node_id(), Ok(key(3)));
+        },
     },
     Case {
         vector: &vectors::RESPONSE_ERROR,
@@ -157,6 +173,47 @@ const CASES: &[Case] = &[
         vector: &vectors::STATUS,
         write: || status().encode().into_vec(),
         check_read: |bytes| assert_eq!(StatusReport::decode(bytes), Ok(status())),
+    },
+    Case {
+        vector: &vectors::RESPONSE_INTRODUCERS,
+        write: || MetaResponse::Introducers(introducers().encode()).encode(),
+        check_read: |bytes| {
+            let response = MetaResponse::Introducers(introducers().encode());
+            assert_eq!(MetaResponse::decode(bytes), Ok(response));
+        },
+    },
+    Case {
+        vector: &vectors::INTRODUCERS,
+        write: || introducers().encode().into_vec(),
+        check_read: |bytes| assert_eq!(IntroducersReport::decode(bytes), Ok(introducers())),
+    },
+    Case {
+        // It is written and read as a part of others only.
+        vector: &vectors::INTRODUCER,
+        write: || introducers().encode().split_off(6),
+        check_read: |bytes| {
+            let report = [&[0, 0, 0, 1, bytes.len() as u8], bytes].concat();
+            let read = IntroducersReport::decode(&report).unwrap();
+            assert_eq!(read.introducers, [introducer()]);
+        },
+    },
+    Case {
+        vector: &vectors::RESPONSE_EXPLANATION,
+        write: || MetaResponse::Explanation(explanation_gone().encode()).encode(),
+        check_read: |bytes| {
+            let response = MetaResponse::Explanation(explanation_gone().encode());
+            assert_eq!(MetaResponse::decode(bytes), Ok(response));
+        },
+    },
+    Case {
+        vector: &vectors::EXPLANATION,
+        write: || explanation().encode().into_vec(),
+        check_read: |bytes| check_explanation(bytes, &explanation()),
+    },
+    Case {
+        vector: &vectors::EXPLANATION_GONE,
+        write: || explanation_gone().encode().into_vec(),
+        check_read: |bytes| check_explanation(bytes, &explanation_gone()),
     },
     Case {
         vector: &vectors::FRAMED_REQUEST,
@@ -352,6 +409,14 @@ fn request_status() -> MetaRequest {
     MetaRequest::Status(StatusRequest { proof: Some(proof()) })
 }
 
+fn request_introducers() -> MetaRequest {
+    MetaRequest::Introducers(IntroducersRequest { proof: None })
+}
+
+fn request_explain() -> MetaRequest {
+    MetaRequest::Explain(ExplainRequest::new(Some(proof()), &key(3)))
+}
+
 fn response_error() -> MetaResponse {
     MetaResponse::error(ErrorCode::Unsupported, "unknown request 7")
 }
@@ -421,6 +486,80 @@ fn status() -> StatusReport {
         channels: vec![("dht".to_owned(), "off".to_owned())],
         counters: vec![("believed".to_owned(), 500)],
     }
+}
+
+fn introducer() -> Introducer {
+    Introducer {
+        node_id: key(3),
+        is_neighbour: true,
+        n_entries: 300,
+        n_unverified: 41,
+        quota: 4096,
+        room: 4055,
+        squeeze: 64,
+        dials: 16,
+    }
+}
+
+fn introducers() -> IntroducersReport {
+    IntroducersReport { table_size: 341, n_introducers: 2, introducers: vec![introducer()] }
+}
+
+fn explanation() -> Explanation<SignedAnnouncement> {
+    Explanation {
+        node_id: key(1),
+        is_listed: true,
+        entry: Some(entry_gossip()),
+        is_neighbour: true,
+        is_configured: false,
+        introducer: Some(introducer()),
+        author_budget: Some(AuthorBudget { left: 2, next_in: Duration::ZERO }),
+        last_dial: Some(LastDial { age: Duration::from_secs(60), end: word("answered") }),
+        next_dial: Some(NextDial { after: Duration::from_millis(118_500), why: word("silent") }),
+        last_refusal: Some(LastRefusal {
+            age: Duration::from_secs(5),
+            reason: word("refused_not_newer"),
+            by: Some(key(3)),
+        }),
+        departed: None,
+        lost: None,
+    }
+}
+
+fn explanation_gone() -> Explanation<SignedAnnouncement> {
+    Explanation {
+        node_id: key(2),
+        is_listed: false,
+        entry: None,
+        is_neighbour: false,
+        is_configured: true,
+        introducer: None,
+        author_budget: Some(AuthorBudget { left: 0, next_in: Duration::from_secs(4) }),
+        last_dial: None,
+        next_dial: None,
+        last_refusal: Some(LastRefusal {
+            age: Duration::from_millis(900),
+            reason: word("refused_departed"),
+            by: None,
+        }),
+        departed: Some(Departed {
+            age: Duration::from_secs(10),
+            reason: word("left"),
+            seq: 1_763_632_805_000,
+            forgotten_in: Duration::from_secs(710),
+        }),
+        lost: Some(Lost { age: Duration::from_secs(12), given_up_in: Duration::from_secs(3588) }),
+    }
+}
+
+/// `Debug` shows every field of an explanation but the signature, and that is checked by `verify`.
+fn check_explanation(bytes: &[u8], expected: &Explanation<SignedAnnouncement>) {
+    let read = Explanation::decode(bytes).unwrap().verify().unwrap();
+    assert_eq!(format!("{read:?}"), format!("{expected:?}"));
+}
+
+fn word(text: &str) -> Word {
+    Word::new(text).unwrap()
 }
 
 fn ticket() -> Ticket {

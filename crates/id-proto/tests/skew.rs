@@ -1,11 +1,15 @@
-//! Two releases talk: frozen copies of the wire types of version 1, and an imagined next version.
+//! Two releases talk: frozen copies of the wire types of versions 1 and 2, and an imagined next
+//! version.
 //!
-//! **New reads old is promised for everything**: what version 1 ever wrote keeps its meaning, and
+//! **New reads old is promised for everything**: what a version ever wrote keeps its meaning, and
 //! every later release reads it. The frozen types below are never edited.
 //!
 //! **Old reads new is promised only so far**: what version 1 doesn't know is refused by its number,
 //! and alone (one gossip message, one request, one entry of a page, one address), while what is
 //! around it is read. It is never taken for something else.
+//!
+//! So an old client is answered by a new server as ever, and a new client that asks an old server
+//! something new gets `Unsupported`, and can go on with what is old.
 #![cfg(feature = "service")]
 
 #[expect(dead_code, reason = "titles, meanings and networks are for the document")]
@@ -14,9 +18,9 @@ mod vectors;
 use std::fmt::Debug;
 
 use id_proto::{
-    About, DecodeError, ErrorCode, GossipMessage, Leave, MetaRequest, MetaResponse,
-    PeerAnnouncement, PeerEntry, PeersPage, Statement, StatusReport, Ticket,
-    UnverifiedAnnouncement, UnverifiedLeave, WhoamiResponse, iroh_base::SecretKey,
+    About, DecodeError, ErrorCode, Explanation, GossipMessage, IntroducersReport, Leave,
+    MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, PeersPage, Statement, StatusReport,
+    Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiResponse, iroh_base::SecretKey,
 };
 use iroh_tickets::Ticket as _;
 use serde::{Serialize, de::DeserializeOwned};
@@ -190,14 +194,105 @@ mod v1 {
     }
 }
 
+/// What version 2 adds, as it was released. Never edited.
+mod v2 {
+    use serde::{Deserialize, Serialize};
+    use serde_bytes::ByteBuf;
+
+    use super::v1::{Error, Iam, ListPeers, Page, Status, Whoami};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Request {
+        Whoami(Whoami),
+        ListPeers(ListPeers),
+        Status(Status),
+        Introducers(Introducers),
+        Explain(Explain),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Response {
+        Error(Error),
+        Whoami(Iam),
+        Peers(Page),
+        Status(ByteBuf),
+        Introducers(ByteBuf),
+        Explanation(ByteBuf),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum IntroducersReport {
+        V1(IntroducersReportV1),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Introducer {
+        V1(IntroducerV1),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Explanation {
+        V1(ExplanationV1),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Introducers {
+        proof: Option<[u8; 32]>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Explain {
+        proof: Option<[u8; 32]>,
+        node_id: [u8; 32],
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct IntroducersReportV1 {
+        table_size: u64,
+        n_introducers: u64,
+        introducers: Vec<ByteBuf>,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct IntroducerV1 {
+        node_id: [u8; 32],
+        neighbour: bool,
+        n_entries: u64,
+        n_unverified: u64,
+        quota: u64,
+        room: u32,
+        squeeze: u32,
+        dials: u32,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct ExplanationV1 {
+        node_id: [u8; 32],
+        listed: bool,
+        entry: Option<ByteBuf>,
+        neighbour: bool,
+        configured: bool,
+        introducer: Option<ByteBuf>,
+        author_budget: Option<(u32, u64)>,
+        last_dial: Option<(u64, String)>,
+        next_dial: Option<(u64, String)>,
+        last_refusal: Option<(u64, String, Option<[u8; 32]>)>,
+        departed: Option<(u64, String, u64, u64)>,
+        lost: Option<(u64, u64)>,
+    }
+}
+
 /// What a next version may look like: every enum has one more variant, behind the known ones.
 mod next {
     use serde::{Deserialize, Serialize};
     use serde_bytes::ByteBuf;
 
-    use super::v1::{
-        AboutV1, Announcement, EntryV1, Error, Iam, Leave, ListPeers, Page, ReportV1, Status,
-        TicketV1, Whoami,
+    use super::{
+        v1::{
+            AboutV1, Announcement, EntryV1, Error, Iam, Leave, ListPeers, Page, ReportV1, Status,
+            TicketV1, Whoami,
+        },
+        v2::{Explain, ExplanationV1, IntroducerV1, Introducers, IntroducersReportV1},
     };
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -232,6 +327,8 @@ mod next {
         Whoami(Whoami),
         ListPeers(ListPeers),
         Status(Status),
+        Introducers(Introducers),
+        Explain(Explain),
         Discover(u8),
     }
 
@@ -241,7 +338,27 @@ mod next {
         Whoami(Iam),
         Peers(Page),
         Status(ByteBuf),
+        Introducers(ByteBuf),
+        Explanation(ByteBuf),
         Found(u8),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum IntroducersReport {
+        V1(IntroducersReportV1),
+        V2(IntroducersReportV1, u64),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Introducer {
+        V1(IntroducerV1),
+        V2(IntroducerV1, u64),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Explanation {
+        V1(ExplanationV1),
+        V2(ExplanationV1, u64),
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -304,10 +421,18 @@ fn the_frozen_types_are_what_this_release_writes() {
     reread::<v1::LeaveBody>(&body(&vectors::LEAVE));
     addrs().iter().for_each(|addr| reread::<v1::Addr>(addr));
     SOURCES.iter().for_each(|source| reread::<v1::Source>(source));
+
+    reads_and_writes_back::<v2::Request>(REQUESTS);
+    reads_and_writes_back::<v2::Request>(REQUESTS_2);
+    reads_and_writes_back::<v2::Response>(RESPONSES);
+    reads_and_writes_back::<v2::Response>(RESPONSES_2);
+    reads_and_writes_back::<v2::IntroducersReport>(&[&vectors::INTRODUCERS]);
+    reads_and_writes_back::<v2::Introducer>(&[&vectors::INTRODUCER]);
+    reads_and_writes_back::<v2::Explanation>(EXPLANATIONS);
 }
 
 #[test]
-fn the_next_version_reads_everything_of_version_1() {
+fn the_next_version_reads_everything_of_versions_1_and_2() {
     reads_and_writes_back::<next::Gossip>(&[&vectors::GOSSIP_ANNOUNCE, &vectors::GOSSIP_LEAVE]);
     reads_and_writes_back::<next::Request>(REQUESTS);
     reads_and_writes_back::<next::Response>(RESPONSES);
@@ -321,6 +446,12 @@ fn the_next_version_reads_everything_of_version_1() {
     reread::<next::LeaveBody>(&body(&vectors::LEAVE));
     addrs().iter().for_each(|addr| reread::<next::Addr>(addr));
     SOURCES.iter().for_each(|source| reread::<next::Source>(source));
+
+    reads_and_writes_back::<next::Request>(REQUESTS_2);
+    reads_and_writes_back::<next::Response>(RESPONSES_2);
+    reads_and_writes_back::<next::IntroducersReport>(&[&vectors::INTRODUCERS]);
+    reads_and_writes_back::<next::Introducer>(&[&vectors::INTRODUCER]);
+    reads_and_writes_back::<next::Explanation>(EXPLANATIONS);
 }
 
 const REQUESTS: &[&Vector] =
@@ -333,6 +464,9 @@ const RESPONSES: &[&Vector] = &[
     &vectors::RESPONSE_PEERS_EMPTY,
     &vectors::RESPONSE_STATUS,
 ];
+const REQUESTS_2: &[&Vector] = &[&vectors::REQUEST_INTRODUCERS, &vectors::REQUEST_EXPLAIN];
+const RESPONSES_2: &[&Vector] = &[&vectors::RESPONSE_INTRODUCERS, &vectors::RESPONSE_EXPLANATION];
+const EXPLANATIONS: &[&Vector] = &[&vectors::EXPLANATION, &vectors::EXPLANATION_GONE];
 const ENTRIES: &[&Vector] = &[&vectors::ENTRY_OWN, &vectors::ENTRY_GOSSIP, &vectors::ENTRY_TOLD];
 const SOURCES: &[&[u8]] = &[&[0], &[1], &[2; 33]];
 
@@ -376,12 +510,36 @@ fn a_future_gossip_message_is_refused_by_its_number_not_misread() {
 /// The server answers `Unsupported` to what it can name so.
 #[test]
 fn a_future_request_is_refused_by_its_number_not_misread() {
-    assert_unknown(MetaRequest::decode(&encode(&next::Request::Discover(1))), 3);
+    assert_unknown(MetaRequest::decode(&encode(&next::Request::Discover(1))), 5);
+}
+
+/// What version 1 decodes by: it refuses a number that it doesn't know before anything else, and
+/// answers `Unsupported`.
+#[test]
+fn version_1_knows_the_requests_of_version_2_by_number_only() {
+    for (vector, number) in REQUESTS_2.iter().zip([3, 4]) {
+        let (read, _) = postcard::take_from_bytes::<u32>(&vector.bytes()).unwrap();
+        assert_eq!(read, number);
+        assert!(postcard::from_bytes::<v1::Request>(&vector.bytes()).is_err());
+    }
+}
+
+/// An old client asks a new node: it gets what it always got.
+#[test]
+fn version_1_reads_the_answers_to_its_requests_as_ever() {
+    reads_and_writes_back::<v1::Response>(RESPONSES);
+    reads_and_writes_back::<v1::Report>(&[&vectors::STATUS]);
+    let report = StatusReport::decode(&vectors::STATUS.bytes()).unwrap();
+    let v1::Response::Status(answer) = decode(&MetaResponse::Status(report.encode()).encode())
+    else {
+        unreachable!()
+    };
+    assert_eq!(decode::<v1::Report>(&answer), decode(&vectors::STATUS.bytes()));
 }
 
 #[test]
 fn a_future_response_is_refused_by_its_number_not_misread() {
-    assert_unknown(MetaResponse::decode(&encode(&next::Response::Found(1))), 4);
+    assert_unknown(MetaResponse::decode(&encode(&next::Response::Found(1))), 6);
 }
 
 #[test]
@@ -390,6 +548,11 @@ fn a_future_item_is_refused_by_its_number_not_misread() {
     assert_unknown(About::decode(&encode(&next::About::V2(about, true))), 1);
     let v1::Report::V1(report) = decode(&vectors::STATUS.bytes());
     assert_unknown(StatusReport::decode(&encode(&next::Report::V2(report, 1))), 1);
+    let v2::IntroducersReport::V1(report) = decode(&vectors::INTRODUCERS.bytes());
+    let future = next::IntroducersReport::V2(report, 1);
+    assert_unknown(IntroducersReport::decode(&encode(&future)), 1);
+    let v2::Explanation::V1(explanation) = decode(&vectors::EXPLANATION.bytes());
+    assert_unknown(Explanation::decode(&encode(&next::Explanation::V2(explanation, 1))), 1);
 }
 
 /// The response around an item that isn't known is read all the same.

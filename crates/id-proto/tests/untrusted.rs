@@ -6,14 +6,17 @@
 mod vectors;
 
 use id_proto::{
-    About, DecodeError, ErrorCode, GossipMessage, Leave, MetaRequest, MetaResponse, Network,
-    PeerAnnouncement, PeerEntry, PeerRef, PeersPage, SignError, Signed, SignedAnnouncement,
-    Statement, StatusReport, Ticket, Unverified, UnverifiedAnnouncement, UnverifiedLeave,
+    About, AuthorBudget, DecodeError, Departed, ErrorCode, Explanation, GossipMessage, Introducer,
+    IntroducersReport, LastDial, LastRefusal, Leave, Lost, MetaRequest, MetaResponse, Network,
+    NextDial, PeerAnnouncement, PeerEntry, PeerRef, PeersPage, SignError, Signed,
+    SignedAnnouncement, Statement, StatusReport, Ticket, Unverified, UnverifiedAnnouncement,
+    UnverifiedLeave, Word,
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     limits::{
         INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN,
-        MAX_GOSSIP_LEN, MAX_LIST_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN,
-        MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TICKET_PEERS, stale_after,
+        MAX_EXPLANATION_LEN, MAX_GOSSIP_LEN, MAX_INTRODUCERS, MAX_LIST_LEN, MAX_NAME_LEN,
+        MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TICKET_PEERS,
+        MAX_WORD_LEN, stale_after,
     },
     version::REGISTRY,
 };
@@ -67,6 +70,8 @@ const DECODERS: &[Decoder] = &[
             &vectors::REQUEST_WHOAMI,
             &vectors::REQUEST_LIST_PEERS,
             &vectors::REQUEST_STATUS,
+            &vectors::REQUEST_INTRODUCERS,
+            &vectors::REQUEST_EXPLAIN,
         ],
     },
     Decoder {
@@ -81,6 +86,8 @@ const DECODERS: &[Decoder] = &[
             &vectors::RESPONSE_PEERS,
             &vectors::RESPONSE_PEERS_EMPTY,
             &vectors::RESPONSE_STATUS,
+            &vectors::RESPONSE_INTRODUCERS,
+            &vectors::RESPONSE_EXPLANATION,
         ],
     },
     Decoder {
@@ -103,6 +110,20 @@ const DECODERS: &[Decoder] = &[
         variant_at: 0,
         wire_enum: "StatusReport",
         accepts: &[&vectors::STATUS],
+    },
+    Decoder {
+        decode: |bytes| IntroducersReport::decode(bytes).map(drop),
+        limit: MAX_RESPONSE_LEN,
+        variant_at: 0,
+        wire_enum: "IntroducersReport",
+        accepts: &[&vectors::INTRODUCERS],
+    },
+    Decoder {
+        decode: |bytes| Explanation::decode(bytes).map(drop),
+        limit: MAX_EXPLANATION_LEN,
+        variant_at: 0,
+        wire_enum: "Explanation",
+        accepts: &[&vectors::EXPLANATION, &vectors::EXPLANATION_GONE],
     },
 ];
 
@@ -558,6 +579,98 @@ fn keys_that_are_no_points_are_named_by_their_field() {
 }
 
 #[test]
+fn keys_of_an_explanation_that_are_no_points_are_named_by_their_field() {
+    let gone = vectors::EXPLANATION_GONE.bytes();
+    let refused = Explanation::decode(&replace(&gone, key(2).as_bytes(), &no_point()));
+    assert_eq!(refused.unwrap_err(), DecodeError::OutOfBounds { field: "node_id" });
+    // The first time key 3 stands there as the introducer, the second time as who was refused.
+    let listed = replace(&vectors::EXPLANATION.bytes(), key(3).as_bytes(), &no_point());
+    let refused = Explanation::decode(&listed).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "introducer" });
+    let listed = replace(&listed, &no_point(), key(1).as_bytes());
+    let refused = Explanation::decode(&replace(&listed, key(3).as_bytes(), &no_point()));
+    assert_eq!(refused.unwrap_err(), DecodeError::OutOfBounds { field: "last_refusal" });
+    let report = replace(&vectors::INTRODUCERS.bytes(), key(3).as_bytes(), &no_point());
+    let refused = IntroducersReport::decode(&report).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "introducer" });
+    let request = replace(&vectors::REQUEST_EXPLAIN.bytes(), key(3).as_bytes(), &no_point());
+    let MetaRequest::Explain(request) = MetaRequest::decode(&request).unwrap() else {
+        unreachable!()
+    };
+    assert_eq!(request.node_id(), Err(DecodeError::OutOfBounds { field: "node_id" }));
+}
+
+#[test]
+fn an_explanation_holds_nobody_elses_announcement() {
+    let swapped = replace(&vectors::EXPLANATION.bytes(), key(1).as_bytes(), key(2).as_bytes());
+    let refused = Explanation::decode(&swapped).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "entry" });
+}
+
+#[test]
+fn a_forged_announcement_in_an_explanation_does_not_verify() {
+    let name_at = b"kestrel";
+    let forged = replace(&vectors::EXPLANATION.bytes(), name_at, b"Kestrel");
+    assert!(Explanation::decode(&forged).unwrap().verify().is_err());
+}
+
+#[test]
+fn a_word_is_short_and_plain() {
+    for word in ["a", "left", "refused_not_newer", "rfc3339", &"x".repeat(MAX_WORD_LEN)] {
+        assert_eq!(Word::new(word).unwrap().as_str(), word);
+    }
+    for text in ["", "Left", "two words", "left\n", "\x1b[2J", "größe", &"x".repeat(33)] {
+        assert_eq!(Word::new(text), None, "{text:?}");
+    }
+    for (word, field) in
+        [("answered", "last_dial"), ("silent", "next_dial"), ("refused_not_newer", "last_refusal")]
+    {
+        assert_hostile_word_is_refused(&vectors::EXPLANATION, word, field);
+    }
+    assert_hostile_word_is_refused(&vectors::EXPLANATION_GONE, "left", "departed");
+}
+
+fn assert_hostile_word_is_refused(vector: &Vector, word: &str, field: &'static str) {
+    let hostile = [b"\x1b[", &word.as_bytes()[2..]].concat();
+    let hostile = replace(&vector.bytes(), word.as_bytes(), &hostile);
+    let refused = Explanation::decode(&hostile).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field });
+}
+
+#[test]
+fn a_report_has_so_many_introducers_and_one_of_a_later_version_is_skipped_alone() {
+    let report = IntroducersReport {
+        introducers: vec![widest_introducer(); MAX_INTRODUCERS + 1],
+        ..IntroducersReport::default()
+    };
+    let read = IntroducersReport::decode(&report.encode()).unwrap();
+    assert_eq!(read.introducers.len(), MAX_INTRODUCERS);
+
+    let item = vectors::INTRODUCER.bytes();
+    let report = |items: &[&[u8]]| {
+        let items = items.iter().map(|item| serde_bytes::Bytes::new(item)).collect::<Vec<_>>();
+        postcard::to_stdvec(&(0u8, 341u64, 2u64, items)).unwrap()
+    };
+    let refused = IntroducersReport::decode(&report(&[&*item; MAX_INTRODUCERS + 1])).unwrap_err();
+    assert_eq!(refused, DecodeError::OutOfBounds { field: "introducers" });
+    let future = [1, 0xde, 0xad];
+    let read = IntroducersReport::decode(&report(&[&item, &future, &item])).unwrap();
+    assert_eq!(read.introducers.len(), 2);
+    let damaged = IntroducersReport::decode(&report(&[&item[..42]])).unwrap_err();
+    assert!(matches!(damaged, DecodeError::Malformed(_)), "{damaged:?}");
+}
+
+#[test]
+fn an_introducer_of_a_later_version_leaves_the_rest_of_an_explanation_readable() {
+    let introducer = vectors::INTRODUCER.bytes();
+    let future = [&[1], &introducer[1..]].concat();
+    let bytes = replace(&vectors::EXPLANATION.bytes(), &introducer, &future);
+    let read = Explanation::decode(&bytes).unwrap();
+    assert_eq!(read.introducer, None);
+    assert!(read.is_listed && read.last_refusal.is_some());
+}
+
+#[test]
 fn we_sign_nothing_that_others_would_refuse() {
     let too_long = relay(&format!("https://{}.example/", "x".repeat(MAX_ADDR_LEN)));
     for (field, announcement) in [
@@ -604,6 +717,57 @@ fn the_longest_entry_of_version_1_leaves_room() {
     assert!(MAX_SIGNED_LEN + own <= MAX_ENTRY_LEN);
     entry = PeerEntry::decode(&entry.encode()).unwrap().verify().unwrap();
     assert_eq!(entry.age, std::time::Duration::from_millis(u64::MAX));
+}
+
+#[test]
+fn the_longest_explanation_of_version_1_leaves_room() {
+    let forever = std::time::Duration::MAX;
+    let word = || Word::new(&"x".repeat(MAX_WORD_LEN)).unwrap();
+    let addrs = vec![ip("[2001:db8::ffff]:65535"); MAX_ADDRS];
+    let entry = PeerEntry {
+        announcement: widest(addrs).unwrap(),
+        age: forever,
+        source: id_proto::Source::Told(key(2)),
+        verified_age: Some(forever),
+    };
+    let own = entry.encode().len();
+    let explanation = Explanation {
+        node_id: key(1),
+        is_listed: true,
+        entry: Some(entry),
+        is_neighbour: true,
+        is_configured: true,
+        introducer: Some(widest_introducer()),
+        author_budget: Some(AuthorBudget { left: u32::MAX, next_in: forever }),
+        last_dial: Some(LastDial { age: forever, end: word() }),
+        next_dial: Some(NextDial { after: forever, why: word() }),
+        last_refusal: Some(LastRefusal { age: forever, reason: word(), by: Some(key(3)) }),
+        departed: Some(Departed {
+            age: forever,
+            reason: word(),
+            seq: u64::MAX,
+            forgotten_in: forever,
+        }),
+        lost: Some(Lost { age: forever, given_up_in: forever }),
+    };
+    let bytes = explanation.encode();
+    let longest = bytes.len() - own + MAX_ENTRY_LEN;
+    assert_eq!(longest, 962);
+    assert!(2 * longest <= MAX_EXPLANATION_LEN);
+    assert!(Explanation::decode(&bytes).unwrap().verify().is_ok());
+}
+
+fn widest_introducer() -> Introducer {
+    Introducer {
+        node_id: key(3),
+        is_neighbour: true,
+        n_entries: u64::MAX,
+        n_unverified: u64::MAX,
+        quota: u64::MAX,
+        room: u32::MAX,
+        squeeze: u32::MAX,
+        dials: u32::MAX,
+    }
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use clap::Args;
 use id_proto::{
-    DEFAULT_SECRET, ListPeersRequest, MembershipProof, MetaRequest, MetaResponse, Network,
-    StatusRequest, WhoamiRequest, limits::MAX_RESPONSE_LEN, version::META_ALPN,
+    DEFAULT_SECRET, ExplainRequest, IntroducersRequest, ListPeersRequest, MembershipProof,
+    MetaRequest, MetaResponse, Network, StatusRequest, WhoamiRequest, limits::MAX_RESPONSE_LEN,
+    version::META_ALPN,
 };
 use iroh::endpoint::Connection;
 use tokio::time::{sleep, timeout};
@@ -99,6 +100,8 @@ async fn ask(outsider: &Persona, target: &Target, proof: Option<MembershipProof>
         MetaRequest::Whoami(WhoamiRequest { proof }),
         MetaRequest::ListPeers(ListPeersRequest { proof, max_entries: 1000 }),
         MetaRequest::Status(StatusRequest { proof }),
+        MetaRequest::Introducers(IntroducersRequest { proof }),
+        MetaRequest::Explain(ExplainRequest::new(proof, &target.id())),
     ];
     for request in requests {
         let answer = timeout(ANSWER_TIMEOUT, ask_one(&connection, &request)).await;
@@ -126,7 +129,10 @@ fn tells_something(answer: &MetaResponse) -> bool {
     match answer {
         MetaResponse::Error(_) => false,
         MetaResponse::Whoami(whoami) => whoami.about.is_some(),
-        MetaResponse::Peers(_) | MetaResponse::Status(_) => true,
+        MetaResponse::Peers(_)
+        | MetaResponse::Status(_)
+        | MetaResponse::Introducers(_)
+        | MetaResponse::Explanation(_) => true,
     }
 }
 
@@ -143,6 +149,7 @@ mod tests {
         assert!(!tells_something(&MetaResponse::Whoami(versions(None))));
         assert!(tells_something(&MetaResponse::Whoami(versions(Some(vec![0].into())))));
         assert!(tells_something(&MetaResponse::Peers(PeersPage::default())));
+        assert!(tells_something(&MetaResponse::Explanation(vec![0].into())));
     }
 
     #[test]

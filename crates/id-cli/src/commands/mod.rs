@@ -1,6 +1,7 @@
 //! One command, one file, each with a `run` that takes its arguments and says how it ended.
 
 mod completions;
+mod explain;
 mod peers;
 mod ping;
 mod status;
@@ -30,6 +31,7 @@ pub(crate) async fn run(command: Command) -> Result<Exit> {
     match command {
         Command::Peers(args) => peers::run(args).await,
         Command::Status(args) => status::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
         Command::Ping(args) => ping::run(args).await,
         Command::Ticket(args) => ticket::run(args).await,
         Command::Completions(args) => completions::run(&args),

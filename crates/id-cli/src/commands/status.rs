@@ -30,6 +30,10 @@ pub(crate) async fn run(args: StatusArgs) -> Result<Exit> {
             talk::warning(&format!("the node doesn't say how it is doing: {error}"));
             hint(error.kind.as_str()).into_iter().for_each(talk::hint);
         }
+        if let Some(Err(error)) = &answers.introducers {
+            talk::warning(&format!("the node doesn't say who brought its peers: {error}"));
+            hint(error.kind.as_str()).into_iter().for_each(talk::hint);
+        }
         Ok(Exit::Ok)
     })
     .await
@@ -40,5 +44,15 @@ async fn ask(client: Client, node: EndpointAddr) -> Result<Answers, AskError> {
     let session = client.connect(node).await?;
     let whoami = session.whoami().await?;
     let status = session.status().await;
-    Ok(Answers { node_id: session.remote_id(), route: session.route(), whoami, status })
+    let introducers = match &status {
+        Ok(_) => Some(session.introducers().await),
+        Err(_) => None,
+    };
+    Ok(Answers {
+        node_id: session.remote_id(),
+        route: session.route(),
+        whoami,
+        status,
+        introducers,
+    })
 }

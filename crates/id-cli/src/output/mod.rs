@@ -1,5 +1,7 @@
 //! Output formats: siblings, each rendered from the one [`model`].
 
+pub(crate) mod explain;
+mod introducers;
 mod json;
 mod jsonl;
 pub(crate) mod model;

@@ -8,12 +8,13 @@ use std::{
 
 use id_client::{
     AskError, Route, Whoami,
-    id_proto::{SignedAnnouncement, StatusReport, iroh_base::PublicKey},
+    id_proto::{IntroducersReport, SignedAnnouncement, StatusReport, iroh_base::PublicKey},
 };
 use serde::Serialize;
 
 use crate::{
     output::{
+        introducers::Introducers,
         json,
         model::{FORMAT_VERSION, Tool, addr_text, generated_at, thousandths},
         text,
@@ -29,6 +30,8 @@ pub(crate) struct Answers {
     pub(crate) whoami: Whoami,
     /// A node may say who it is and no more.
     pub(crate) status: Result<StatusReport, AskError>,
+    /// Of an earlier release, it doesn't say; `None` if it wasn't asked.
+    pub(crate) introducers: Option<Result<IntroducersReport, AskError>>,
 }
 
 /// The document: the structs are the JSON, field by field.
@@ -68,6 +71,8 @@ struct Status {
     table_size: u64,
     isolated: bool,
     neighbours: Vec<String>,
+    /// Who brought the peers of its table; `None` if it doesn't say.
+    introducers: Option<Introducers>,
     /// What each way of finding peers last did.
     channels: BTreeMap<String, String>,
     /// What was counted since the start.
@@ -87,7 +92,10 @@ impl StatusDocument {
             rtt_ms: thousandths(answers.route.rtt.as_secs_f64() * 1e3),
             protocol_versions: answers.whoami.protocol_versions.clone(),
             about: about.map(About::new),
-            status: answers.status.as_ref().ok().map(Status::new),
+            status: answers.status.as_ref().ok().map(|report| {
+                let introducers = answers.introducers.as_ref().and_then(|it| it.as_ref().ok());
+                Status::new(report, introducers)
+            }),
             error: error.map(|error| error.kind.as_str()),
             error_message: error.map(|error| error.message.clone()),
         }
@@ -141,12 +149,13 @@ impl About {
 }
 
 impl Status {
-    fn new(report: &StatusReport) -> Self {
+    fn new(report: &StatusReport, introducers: Option<&IntroducersReport>) -> Self {
         Self {
             uptime_secs: report.uptime_secs,
             table_size: report.table_size,
             isolated: report.isolated,
             neighbours: report.neighbours.iter().map(PublicKey::to_string).collect(),
+            introducers: introducers.map(Introducers::new),
             channels: report.channels.iter().cloned().collect(),
             counters: report.counters.iter().cloned().collect(),
         }
@@ -160,6 +169,11 @@ impl Status {
             ("peers", format!("{}{isolated}", self.table_size)),
             ("neighbours", listed(&neighbours.collect::<Vec<_>>())),
         ];
+        lines.extend(
+            self.introducers
+                .as_ref()
+                .map_or_else(|| vec![("introducers", text::string(None))], Introducers::lines),
+        );
         lines.extend(
             self.channels.iter().map(|(name, what)| ("channel", format!("{name}: {what}"))),
         );
@@ -187,6 +201,10 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1_763_632_804);
 
     fn document(status: Result<StatusReport, AskError>, is_member: bool) -> StatusDocument {
+        StatusDocument::new(&answers(status, is_member), UNIX_EPOCH + NOW)
+    }
+
+    fn answers(status: Result<StatusReport, AskError>, is_member: bool) -> Answers {
         let announcement = samples::announcement(1, Some("oak\x1b[31m"));
         let about = is_member.then(|| id_proto::About {
             node_id: announcement.node_id,
@@ -196,13 +214,13 @@ mod tests {
             table_size: 2,
             announcement,
         });
-        let answers = Answers {
+        Answers {
             node_id: SecretKey::from_bytes(&[1; 32]).public(),
             route: Route { path: PathKind::Direct, rtt: Duration::from_micros(412) },
-            whoami: Whoami { protocol_versions: vec![1], about },
+            whoami: Whoami { protocol_versions: vec![1, 2], about },
+            introducers: status.is_ok().then(introducers),
             status,
-        };
-        StatusDocument::new(&answers, UNIX_EPOCH + NOW)
+        }
     }
 
     fn report() -> StatusReport {
@@ -214,6 +232,24 @@ mod tests {
             channels: vec![("dht".to_owned(), "found\n2".to_owned())],
             counters: vec![("believed".to_owned(), 7)],
         }
+    }
+
+    fn introducers() -> Result<IntroducersReport, AskError> {
+        let introducer = |seed, n_entries| id_proto::Introducer {
+            node_id: SecretKey::from_bytes(&[seed; 32]).public(),
+            is_neighbour: seed == 2,
+            n_entries,
+            n_unverified: 41,
+            quota: 4096,
+            room: 4055,
+            squeeze: 64,
+            dials: 16,
+        };
+        Ok(IntroducersReport {
+            table_size: 341,
+            n_introducers: 3,
+            introducers: vec![introducer(2, 300), introducer(3, 40)],
+        })
     }
 
     fn text_of(document: &StatusDocument) -> String {
@@ -230,7 +266,7 @@ mod tests {
             snapbox::str![[r#"
 node id: 8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
 path: direct, RTT 0.4 ms
-protocol: 1
+protocol: 1, 2
 name: oak�[31m
 agent: id-node/0.1.0
 network: ea9de46506b721073c821d427a4b25e3
@@ -241,11 +277,36 @@ addresses: https://relay.example/, 192.0.2.1:4433
 uptime: 1h02m
 peers: 2
 neighbours: 8139770ea8
+introducer: 8139770ea8 (neighbour) brought 300 peers (88.0 % of the table), 41 of them unverified (quota 4096); may bring 4055 more, 64 into a full table; 16 dials may fail
+introducer: ed4928c628 brought 40 peers (11.7 % of the table), 41 of them unverified (quota 4096); may bring 4055 more, 64 into a full table; 16 dials may fail
+introducers: 1 more, who brought less
 channel: dht: found�2
 counter: believed 7
 
 "#]]
         );
+    }
+
+    #[test]
+    fn introducers_are_listed_with_their_share_and_not_among_the_channels() {
+        let json = serde_json::to_value(document(Ok(report()), true)).unwrap();
+        let introducers = &json["status"]["introducers"];
+        assert_eq!(introducers["count"], 3);
+        assert_eq!(introducers["largest"][0]["share_percent"], 88.0);
+        assert_eq!(introducers["largest"][0]["neighbour"], true);
+        assert_eq!(introducers["largest"][1]["entries"], 40);
+        assert_eq!(json["status"]["channels"].as_object().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn node_of_an_earlier_release_is_shown_without_its_introducers() {
+        let mut answers = answers(Ok(report()), true);
+        answers.introducers = Some(Err(AskError::new(FailKind::Unsupported, "request 3")));
+        let document = StatusDocument::new(&answers, UNIX_EPOCH + NOW);
+        assert!(text_of(&document).contains("\nintroducers: -\n"));
+        let json = serde_json::to_value(&document).unwrap();
+        assert_eq!(json["status"]["introducers"], serde_json::Value::Null);
+        assert_eq!(json["status"]["table_size"], 2);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! can be checked.
 
 use id_proto::{
-    About, MetaResponse, PeersPage, SignedAnnouncement, StatusReport, UnverifiedAnnouncement,
-    WhoamiResponse, iroh_base::PublicKey, limits::MAX_RESPONSE_LEN,
+    About, Explanation, IntroducersReport, MetaResponse, NetworkTag, PeersPage, SignedAnnouncement,
+    StatusReport, UnverifiedAnnouncement, WhoamiResponse, iroh_base::PublicKey,
+    limits::MAX_RESPONSE_LEN,
 };
 use tokio::io::AsyncRead;
 
@@ -57,6 +58,26 @@ impl<R: AsyncRead + Unpin> Answer<R> {
     pub(crate) async fn status(self) -> Result<StatusReport, AskError> {
         match self.only().await? {
             MetaResponse::Status(report) => Ok(StatusReport::decode(&report)?),
+            _ => Err(other_answer()),
+        }
+    }
+
+    /// Who brought the peers that the peer knows.
+    pub(crate) async fn introducers(self) -> Result<IntroducersReport, AskError> {
+        match self.only().await? {
+            MetaResponse::Introducers(report) => Ok(IntroducersReport::decode(&report)?),
+            _ => Err(other_answer()),
+        }
+    }
+
+    /// What the peer knows of `node_id`, whose announcement is for the network of `network_tag`.
+    pub(crate) async fn explanation(
+        self,
+        node_id: PublicKey,
+        network_tag: NetworkTag,
+    ) -> Result<Explanation<SignedAnnouncement>, AskError> {
+        match self.only().await? {
+            MetaResponse::Explanation(bytes) => check_explanation(&bytes, node_id, network_tag),
             _ => Err(other_answer()),
         }
     }
@@ -151,6 +172,22 @@ fn check_about(bytes: &[u8], remote: PublicKey) -> Result<About<SignedAnnounceme
         features: about.features,
         table_size: about.table_size,
     })
+}
+
+fn check_explanation(
+    bytes: &[u8],
+    node_id: PublicKey,
+    network_tag: NetworkTag,
+) -> Result<Explanation<SignedAnnouncement>, AskError> {
+    let explanation = Explanation::<UnverifiedAnnouncement>::decode(bytes)?;
+    if explanation.node_id != node_id {
+        return Err(AskError::new(FailKind::Protocol, "the answer is about somebody else"));
+    }
+    let entry = explanation.entry.as_ref();
+    if entry.is_some_and(|it| it.announcement.claimed().network_tag != network_tag) {
+        return Err(AskError::new(FailKind::Protocol, "an announcement for another network"));
+    }
+    explanation.verify().map_err(|error| AskError::new(FailKind::Protocol, error))
 }
 
 fn other_answer() -> AskError {

@@ -4,8 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures::{Stream, TryFutureExt, stream};
 use id_proto::{
-    About, ListPeersRequest, MembershipProof, MetaRequest, PeersPage, SignedAnnouncement,
-    StatusReport, StatusRequest, WhoamiRequest, iroh_base::PublicKey,
+    About, ExplainRequest, Explanation, IntroducersReport, IntroducersRequest, ListPeersRequest,
+    MembershipProof, MetaRequest, NetworkTag, PeersPage, SignedAnnouncement, StatusReport,
+    StatusRequest, WhoamiRequest, iroh_base::PublicKey,
 };
 use iroh::endpoint::{Connection, RecvStream};
 use irpc::Request;
@@ -30,6 +31,7 @@ use crate::{
 pub struct Session {
     open: Arc<OpenConnection>,
     proof: MembershipProof,
+    network_tag: NetworkTag,
     first_route: Route,
     timeout: Duration,
 }
@@ -47,12 +49,13 @@ impl Session {
     pub(super) fn new(
         connection: Connection,
         proof: MembershipProof,
+        network_tag: NetworkTag,
         timeout: Duration,
     ) -> Result<Self, AskError> {
         let open = OpenConnection(connection);
         let first_route =
             open.route().ok_or_else(|| AskError::new(FailKind::Lost, "no path is left"))?;
-        Ok(Self { open: Arc::new(open), proof, first_route, timeout })
+        Ok(Self { open: Arc::new(open), proof, network_tag, first_route, timeout })
     }
 
     /// Who is at the other end.
@@ -86,6 +89,41 @@ impl Session {
         async move {
             let request = MetaRequest::Status(StatusRequest { proof });
             let answer = async { session.ask(request).await?.status().await };
+            session.within(answer).await
+        }
+    }
+
+    /// Asks who brought the peers that the peer knows. A node of before version 2 of the protocol
+    /// doesn't know the question: [`FailKind::Unsupported`].
+    pub fn introducers(
+        &self,
+    ) -> impl Future<Output = Result<IntroducersReport, AskError>> + Send + 'static + use<> {
+        let (session, proof) = (self.clone(), Some(self.proof));
+        async move {
+            let request = MetaRequest::Introducers(IntroducersRequest { proof });
+            let answer = async { session.ask(request).await?.introducers().await };
+            session.within(answer).await
+        }
+    }
+
+    /// Asks what the peer knows of `node_id`, and why. The announcement in the answer is
+    /// `node_id`'s, for our network, and its signature is checked; an answer with another one is
+    /// [`FailKind::Protocol`]. All else is the peer's word.
+    ///
+    /// A node of before version 2 of the protocol doesn't know the question:
+    /// [`FailKind::Unsupported`].
+    pub fn explain(
+        &self,
+        node_id: PublicKey,
+    ) -> impl Future<Output = Result<Explanation<SignedAnnouncement>, AskError>> + Send + 'static + use<>
+    {
+        let session = self.clone();
+        async move {
+            let request = ExplainRequest::new(Some(session.proof), &node_id);
+            let answer = async {
+                let answer = session.ask(MetaRequest::Explain(request)).await?;
+                answer.explanation(node_id, session.network_tag).await
+            };
             session.within(answer).await
         }
     }

@@ -223,6 +223,13 @@ impl Shared {
                 let response = if is_member { self.status() } else { not_member() };
                 request.tx.send(response).await.ok();
             }
+            // It speaks version 1.
+            MetaMessage::Introducers(request) => {
+                request.tx.send(unsupported()).await.ok();
+            }
+            MetaMessage::Explain(request) => {
+                request.tx.send(unsupported()).await.ok();
+            }
             MetaMessage::ListPeers(request) => {
                 assert!(admits(request.proof.as_ref()), "only members list peers in these tests");
                 let n_items = self.items.lock().unwrap().len();
@@ -323,4 +330,8 @@ fn announce(endpoint: &Endpoint, network: &Network) -> SignedAnnouncement {
 fn entry(announcement: &SignedAnnouncement, source: Source) -> Vec<u8> {
     let age = Duration::from_secs(1);
     PeerEntry { announcement: announcement.clone(), age, source, verified_age: None }.encode()
+}
+
+fn unsupported() -> MetaResponse {
+    MetaResponse::error(ErrorCode::Unsupported, "this request is not known here")
 }

@@ -18,6 +18,7 @@ use super::{
     gate::{Gate, Refusal, author_rate},
     introducers::{Payment, Space},
     moment::Moment,
+    refusals::{Fame, Refused},
     table::{Entry, Standing, TableFull},
 };
 
@@ -91,6 +92,7 @@ impl Membership {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        let (author, seq) = (announcement.claimed().node_id, announcement.claimed().seq);
         match self.admit(announcement, way, age, now) {
             Ok(Admitted { entry, is_new, evicted }) => {
                 self.stats.believed += 1;
@@ -106,7 +108,27 @@ impl Membership {
                 }
                 effects.push(Effect::Learned { entry, is_new });
             }
-            Err(refusal) => self.stats.count_refusal(refusal),
+            Err(refusal) => self.refuse(author, seq, way, refusal, now),
+        }
+    }
+
+    /// Counts a refusal, and remembers it if it may be what somebody wonders about.
+    fn refuse(&mut self, author: PublicKey, seq: u64, way: Way, reason: Refusal, now: Now) {
+        self.stats.count_refusal(reason);
+        let held = self.table.get(&author).map(|entry| entry.announcement.seq);
+        // To be told what one holds, or held, is ordinary; to be sent what is older isn't.
+        let is_ordinary = match reason {
+            Refusal::OwnId => true,
+            Refusal::NotNewer => !matches!(way, Way::Gossip(_)) || held == Some(seq),
+            _ => false,
+        };
+        if !is_ordinary {
+            let is_known = held.is_some()
+                || self.departed.contains(&author)
+                || self.config.configured.contains(&author);
+            let fame = if is_known { Fame::Known } else { Fame::Unknown };
+            let refused = Refused { reason, by: way.introducer(), at: now.mono };
+            Arc::make_mut(&mut self.refusals).note(author, fame, refused);
         }
     }
 
@@ -218,17 +240,18 @@ impl Membership {
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
+        let (author, seq) = (leave.claimed().node_id, leave.claimed().seq);
         let admitted = self.gate().check(leave.claimed(), Duration::ZERO, now);
         match admitted.and_then(|()| self.check_signature(leave, Way::Gossip(from), now)) {
             Ok(leave) => self.on_left(leave.node_id, leave.seq, now, effects),
-            Err(refusal) => self.stats.count_refusal(refusal),
+            Err(refusal) => self.refuse(author, seq, Way::Gossip(from), refusal, now),
         }
     }
 
     fn on_left(&mut self, peer: PublicKey, seq: u64, now: Now, effects: &mut Vec<Effect>) {
         self.lost.found(&peer);
         match self.remove(peer, RemovalReason::Left, effects) {
-            Some(entry) => self.departed.remember(&entry, seq, now),
+            Some(entry) => self.departed.remember(&entry, seq, RemovalReason::Left, now),
             None => self.departed.remember_stranger(peer, seq, now),
         }
     }

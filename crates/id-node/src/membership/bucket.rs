@@ -41,6 +41,12 @@ impl Bucket {
         self.paid_at = self.paid_at.saturating_sub(rate.gap);
     }
 
+    /// How long until one may be taken.
+    pub(super) fn next_in(&self, rate: Rate, now: Duration) -> Duration {
+        let may_be_owed = rate.gap * rate.burst.saturating_sub(1);
+        self.paid_at.saturating_sub(now).saturating_sub(may_be_owed)
+    }
+
     /// How long until it is full.
     pub(super) fn owed(&self, now: Duration) -> Duration {
         self.paid_at.saturating_sub(now)

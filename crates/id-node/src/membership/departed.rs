@@ -2,12 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use id_proto::{Statement, iroh_base::PublicKey, limits};
 
-use super::{bucket::Bucket, event::Now, table::Entry};
+use super::{
+    bucket::Bucket,
+    event::{Now, RemovalReason},
+    table::{Dialled, Entry},
+};
 
 /// Most departed peers that are remembered. Origin: a quarter of the table; 2 MiB.
 pub(super) const MAX_DEPARTED: usize = 16_384;
@@ -15,6 +20,12 @@ pub(super) const MAX_DEPARTED: usize = 16_384;
 /// How much longer than an announcement's lifetime its author is remembered, because the clocks of
 /// its author and of whoever replays it may be wrong, either way.
 const SKEW: Duration = Duration::from_secs(2 * limits::MAX_CLOCK_SKEW.as_secs());
+
+/// Up to so many, readers are shown every change at once. Origin: a copy takes ten microseconds.
+const SMALL: usize = 256;
+/// How often they are shown more. Origin: a copy of [`MAX_DEPARTED`] takes half a millisecond, which
+/// makes it a two-thousandth of a core.
+const SHOW_GAP: Duration = Duration::from_secs(1);
 
 /// How well a peer was known when it went. Keys are free: whoever makes them up and says goodbye
 /// with each mustn't push out those who were really there.
@@ -35,14 +46,19 @@ impl From<&Entry> for Acquaintance {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Gone {
-    seq: u64,
+pub(super) struct Gone {
+    pub(super) seq: u64,
     /// What its author might still have announced.
-    author: Bucket,
+    pub(super) author: Bucket,
     acquaintance: Acquaintance,
-    at: Duration,
-    until: Duration,
+    pub(super) reason: RemovalReason,
+    pub(super) last_dial: Option<Dialled>,
+    pub(super) at: Duration,
+    pub(super) until: Duration,
 }
+
+/// The departed as readers see them.
+pub(super) type ShownDeparted = Arc<BTreeMap<PublicKey, Gone>>;
 
 #[derive(Debug)]
 pub(super) struct Departed {
@@ -50,16 +66,40 @@ pub(super) struct Departed {
     gone: BTreeMap<PublicKey, Gone>,
     /// Who is forgotten first when room is needed: the least known, of them the oldest.
     order: BTreeSet<(Acquaintance, Duration, PublicKey)>,
+    shown: ShownDeparted,
+    shown_at: Duration,
+    changed: bool,
 }
 
 impl Departed {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, gone: BTreeMap::new(), order: BTreeSet::new() }
+        Self {
+            max,
+            gone: BTreeMap::new(),
+            order: BTreeSet::new(),
+            shown: Arc::default(),
+            shown_at: Duration::ZERO,
+            changed: false,
+        }
     }
 
     /// The highest sequence number that `peer` is known to have used before it went.
     pub(super) fn seq(&self, peer: &PublicKey) -> Option<u64> {
         self.gone.get(peer).map(|gone| gone.seq)
+    }
+
+    pub(super) fn contains(&self, peer: &PublicKey) -> bool {
+        self.gone.contains_key(peer)
+    }
+
+    /// A copy for readers. If there are many, it may be a second old.
+    pub(super) fn show(&mut self, now: Duration) -> ShownDeparted {
+        let is_due = self.gone.len() <= SMALL || now >= self.shown_at + SHOW_GAP;
+        if self.changed && is_due {
+            self.shown = Arc::new(self.gone.clone());
+            (self.shown_at, self.changed) = (now, false);
+        }
+        self.shown.clone()
     }
 
     /// What an author who went may announce when it comes back.
@@ -69,11 +109,13 @@ impl Departed {
 
     /// Remembers one who was in the table, until all that it said, valid for as long as the last of
     /// it, is refused for its age.
-    pub(super) fn remember(&mut self, entry: &Entry, seq: u64, now: Now) {
+    pub(super) fn remember(&mut self, entry: &Entry, seq: u64, reason: RemovalReason, now: Now) {
         let gone = Gone {
             seq,
             author: entry.author,
             acquaintance: entry.into(),
+            reason,
+            last_dial: entry.last_dial,
             at: now.mono,
             until: now.mono + entry.announcement.lifetime() + SKEW,
         };
@@ -87,6 +129,8 @@ impl Departed {
             seq,
             author: self.author(&peer),
             acquaintance: Acquaintance::Stranger,
+            reason: RemovalReason::Left,
+            last_dial: self.gone.get(&peer).and_then(|gone| gone.last_dial),
             at: now.mono,
             until: now.mono + limits::LEAVE_LIFETIME + SKEW,
         };
@@ -94,10 +138,11 @@ impl Departed {
     }
 
     pub(super) fn expire(&mut self, now: Now) {
-        let Self { gone, order, .. } = self;
+        let Self { gone, order, changed, .. } = self;
         gone.retain(|peer, it| {
             let keep = now.mono < it.until;
             if !keep {
+                *changed = true;
                 order.remove(&(it.acquaintance, it.at, *peer));
             }
             keep
@@ -110,6 +155,7 @@ impl Departed {
             gone.acquaintance = gone.acquaintance.max(old.acquaintance);
             gone.until = gone.until.max(old.until);
         }
+        self.changed = true;
         self.order.insert((gone.acquaintance, gone.at, peer));
         self.gone.insert(peer, gone);
         if self.gone.len() > self.max

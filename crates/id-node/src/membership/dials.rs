@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use id_client::FailKind;
 use id_proto::{UnverifiedAnnouncement, iroh_base::PublicKey};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     event::{Effect, Now, RemovalReason, SyncEnd, Way},
     lost::Bond,
     probes::Account,
-    table::{Entry, Table},
+    table::{DialEnd, Dialled, Entry, Table},
 };
 
 /// How long after it came a peer may be dialled to verify it. Origin: a guess; many come together,
@@ -24,17 +25,16 @@ impl Membership {
     pub(super) fn on_probed(
         &mut self,
         peer: PublicKey,
-        answer: Option<UnverifiedAnnouncement>,
+        answer: Result<UnverifiedAnnouncement, FailKind>,
         now: Now,
         effects: &mut Vec<Effect>,
     ) {
         let asked_for = self.probes.ended(&peer);
-        // A peer that says, on a connection of its own, that it is in another network isn't in ours.
-        let answer = answer.filter(|answer| {
-            let claimed = answer.claimed();
-            let is_ours = claimed.network_tag == self.config.network_tag;
-            claimed.node_id == peer && is_ours && self.access.admits(&peer)
-        });
+        let answer = self.answer_of(peer, answer);
+        if let Err(end) = answer {
+            self.note_dial(&peer, Dialled { at: now.mono, end });
+        }
+        let answer = answer.ok();
         let is_back = self.lost.ended(&peer, answer.is_some(), now.mono);
         // Whoever is alone asks all that it knows of, and any of them will do.
         if answer.is_some() && (is_back || self.is_isolated()) && !self.neighbours.contains(&peer) {
@@ -52,6 +52,25 @@ impl Membership {
             self.stats.probes_failed += 1;
             self.on_probe_failed(peer, now, effects);
         }
+    }
+
+    /// A peer that says, on a connection of its own, that it is in another network isn't in ours.
+    /// Whom our operator denies isn't either, and nothing is remembered of its dial.
+    fn answer_of(
+        &self,
+        peer: PublicKey,
+        answer: Result<UnverifiedAnnouncement, FailKind>,
+    ) -> Result<UnverifiedAnnouncement, DialEnd> {
+        let answer = answer.map_err(DialEnd::Failed)?;
+        let claimed = answer.claimed();
+        let is_ours = claimed.node_id == peer && claimed.network_tag == self.config.network_tag;
+        if is_ours && self.access.admits(&peer) { Ok(answer) } else { Err(DialEnd::OtherNetwork) }
+    }
+
+    fn note_dial(&mut self, peer: &PublicKey, dialled: Dialled) {
+        self.changed = true;
+        self.table.note_dial(peer, dialled);
+        self.lost.note_dial(peer, dialled);
     }
 
     /// Removes the peer, unless there was news of it while the probe was under way. If our last
@@ -77,7 +96,7 @@ impl Membership {
         effects: &mut Vec<Effect>,
     ) -> Option<Arc<Entry>> {
         let entry = self.remove(peer, reason, effects)?;
-        self.departed.remember(&entry, entry.announcement.seq, now);
+        self.departed.remember(&entry, entry.announcement.seq, reason, now);
         Some(entry)
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use id_client::AddressPolicy;
+use id_client::{AddressPolicy, FailKind};
 use id_proto::{
     Source, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey},
@@ -48,8 +48,8 @@ pub enum Event<'a> {
     Probed {
         /// Whom it went to; the handshake has authenticated it.
         peer: PublicKey,
-        /// Its own newest announcement, or `None` if it didn't answer.
-        answer: Option<UnverifiedAnnouncement>,
+        /// Its own newest announcement, or why there is none.
+        answer: Result<UnverifiedAnnouncement, FailKind>,
     },
     /// A gossip neighbour came.
     NeighbourUp(PublicKey),

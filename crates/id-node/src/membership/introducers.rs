@@ -75,10 +75,17 @@ pub(super) struct Left {
     pub(super) dials: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Introducers {
     room: Rate,
     budgets: BTreeMap<PublicKey, Budget>,
+}
+
+/// Those of an empty table, for a view of nothing.
+impl Default for Introducers {
+    fn default() -> Self {
+        Self::new(0)
+    }
 }
 
 impl Introducers {
@@ -134,6 +141,11 @@ impl Introducers {
         if let Some(budget) = self.budgets.get_mut(by) {
             budget.dials.give_back(DIALS);
         }
+    }
+
+    /// How many peers that nobody verified each may have before it has to give up others for more.
+    pub(super) fn quota(&self) -> u32 {
+        self.room.burst
     }
 
     pub(super) fn left(&self, by: &PublicKey, now: Duration) -> Left {

@@ -13,7 +13,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use id_proto::iroh_base::PublicKey;
 
-use super::{event::Now, table::Entry};
+use super::{
+    event::Now,
+    table::{Dialled, Entry},
+};
 
 /// How long a lost peer is looked for. Origin: longer than people take to repair a link; whoever
 /// comes back later finds us as a joiner does.
@@ -49,13 +52,15 @@ pub(super) enum Bond {
     Neighbour,
 }
 
-#[derive(Debug)]
-struct Missing {
-    entry: Arc<Entry>,
+#[derive(Debug, Clone)]
+pub(super) struct Missing {
+    pub(super) entry: Arc<Entry>,
     bond: Bond,
-    since: Duration,
+    pub(super) since: Duration,
     n_asked: u64,
-    ask_at: Duration,
+    pub(super) ask_at: Duration,
+    /// How the last dial ended, if there was one since.
+    pub(super) last_dial: Option<Dialled>,
 }
 
 #[derive(Debug)]
@@ -95,6 +100,7 @@ impl Lost {
             since: old.as_ref().map_or(now, |old| old.since),
             n_asked: old.as_ref().map_or(0, |old| old.n_asked),
             ask_at: Duration::ZERO,
+            last_dial: old.as_ref().and_then(|old| old.last_dial),
         };
         let first = entry.overdue_at(now) + self.turn(&missing, n_nodes, now);
         missing.ask_at = old.map_or(first, |old| old.ask_at);
@@ -148,6 +154,23 @@ impl Lost {
             self.returned(*peer, now);
         }
         is_back
+    }
+
+    /// Notes how a dial of the peer ended, if it is lost.
+    pub(super) fn note_dial(&mut self, peer: &PublicKey, dialled: Dialled) {
+        if let Some(missing) = self.missing.get_mut(peer) {
+            missing.last_dial = Some(dialled);
+        }
+    }
+
+    /// Who is being asked.
+    pub(super) fn under_way(&self) -> Option<PublicKey> {
+        self.under_way.map(|(peer, _)| peer)
+    }
+
+    /// Those who are missing, and what is known of each.
+    pub(super) fn missing(&self) -> &BTreeMap<PublicKey, Missing> {
+        &self.missing
     }
 
     /// Notes that a peer is a neighbour. Returns whether it comes from a part that we had lost.

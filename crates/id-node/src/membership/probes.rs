@@ -111,6 +111,11 @@ impl Probes {
         self.under_way.contains_key(peer)
     }
 
+    /// Who is being dialled.
+    pub(super) fn under_way(&self) -> impl Iterator<Item = &PublicKey> {
+        self.under_way.keys()
+    }
+
     /// The next in the queue, if there is a slot, and on whose account it is dialled.
     pub(super) fn next(
         &mut self,

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use id_client::FailKind;
 use id_proto::{PeerEntry, SignedAnnouncement, Source, Statement, iroh_base::PublicKey};
 
 use super::{
@@ -16,6 +17,35 @@ use super::{
     introducers::{self, Space},
     moment::Moment,
 };
+
+/// How a dial of ours ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DialEnd {
+    /// The peer answered.
+    Answered,
+    /// It answered as a member of another network, or as somebody else.
+    OtherNetwork,
+    /// It didn't answer well.
+    Failed(FailKind),
+}
+
+impl DialEnd {
+    /// The stable lower-case name.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::OtherNetwork => "other_network",
+            Self::Failed(kind) => kind.as_str(),
+        }
+    }
+}
+
+/// The end of a dial, and when that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dialled {
+    pub(super) at: Duration,
+    pub(super) end: DialEnd,
+}
 
 /// One peer as this node knows it. Immutable: news replaces the entry, readers keep the old one.
 #[derive(Debug, Clone)]
@@ -33,6 +63,8 @@ pub struct Entry {
     pub verified: Option<Duration>,
     /// When it may be dialled to verify it, if nobody has.
     pub(super) verify_at: Duration,
+    /// How our last dial of it ended, since it is in the table.
+    pub(super) last_dial: Option<Dialled>,
     /// What its author may still announce.
     pub(super) author: Bucket,
 }
@@ -52,6 +84,7 @@ impl Entry {
             heard,
             verified: None,
             verify_at: Duration::ZERO,
+            last_dial: None,
             author: Bucket::default(),
         }
     }
@@ -66,6 +99,7 @@ impl Entry {
             introducer: old.introducer,
             verified: old.verified,
             verify_at: old.verify_at,
+            last_dial: old.last_dial,
             author: old.author,
         }
     }
@@ -262,7 +296,8 @@ impl Table {
     pub(super) fn mark_verified(&mut self, peer: &PublicKey, now: Duration) -> Option<Arc<Entry>> {
         let old = self.remove(peer)?;
         let heard = Moment::before(now, Duration::ZERO);
-        self.put(Arc::new(Entry { heard, verified: Some(now), ..(*old).clone() }));
+        let last_dial = Some(Dialled { at: now, end: DialEnd::Answered });
+        self.put(Arc::new(Entry { heard, verified: Some(now), last_dial, ..(*old).clone() }));
         Some(old)
     }
 
@@ -271,6 +306,13 @@ impl Table {
         if let Some(old) = self.remove(peer) {
             let (introducer, source) = (*peer, Source::Gossip);
             self.put(Arc::new(Entry { introducer, source, ..(*old).clone() }));
+        }
+    }
+
+    /// Notes how a dial of the peer ended, if it is in the table.
+    pub(super) fn note_dial(&mut self, peer: &PublicKey, dialled: Dialled) {
+        if let Some(old) = self.remove(peer) {
+            self.put(Arc::new(Entry { last_dial: Some(dialled), ..(*old).clone() }));
         }
     }
 
@@ -294,6 +336,11 @@ impl Table {
         let due = |group: &Group| group.unverified.first().filter(|(at, _)| *at <= now).copied();
         let next = turns.find_map(|(id, group)| due(group).filter(|_| may_dial(id)));
         next.and_then(|(_, peer)| self.entries.get(&peer))
+    }
+
+    /// How many introducers the entries have.
+    pub(super) fn n_introducers(&self) -> usize {
+        self.groups.len()
     }
 
     /// What each introducer brought, the largest share first. Reads every introducer.

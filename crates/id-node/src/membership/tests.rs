@@ -3,6 +3,7 @@
 mod access;
 mod budget;
 mod expiry;
+mod explaining;
 mod fixture;
 mod forgeries;
 mod gate;
@@ -30,6 +31,7 @@ impl Membership {
         self.probes.check_invariants(may_dial);
         self.lost.check_invariants();
         self.check_access();
+        self.refusals.check_invariants();
         assert!(self.next_deadline() > now.mono, "what is due was not done");
         assert!(!self.table.contains(&self.me), "a node is no peer of its own");
     }

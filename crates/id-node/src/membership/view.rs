@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use id_proto::{PeerEntry, SignedAnnouncement, Source, iroh_base::PublicKey};
 
 use super::{
+    explain::Knowledge,
     stats::Stats,
     table::{Entry, Share},
 };
@@ -26,6 +27,8 @@ pub struct View {
     pub introducers: Vec<Introducer>,
     /// What was counted so far.
     pub stats: Stats,
+    /// What explanations are made of.
+    pub(crate) knowledge: Knowledge,
 }
 
 /// An introducer's share of the table, and what it may still bring.
@@ -47,12 +50,16 @@ impl View {
         &self,
         now: Duration,
     ) -> impl Iterator<Item = PeerEntry<SignedAnnouncement>> + '_ {
-        let own = PeerEntry {
+        let entries = self.entries.iter().map(move |entry| entry.to_wire(now));
+        std::iter::once(self.own_entry()).chain(entries)
+    }
+
+    pub(super) fn own_entry(&self) -> PeerEntry<SignedAnnouncement> {
+        PeerEntry {
             announcement: self.own.clone(),
             age: Duration::ZERO,
             source: Source::Own,
             verified_age: None,
-        };
-        std::iter::once(own).chain(self.entries.iter().map(move |entry| entry.to_wire(now)))
+        }
     }
 }

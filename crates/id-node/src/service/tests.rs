@@ -1,3 +1,5 @@
+mod explaining;
+
 use std::{
     fs,
     process::Command,
@@ -18,7 +20,7 @@ use super::*;
 use crate::{
     access::AccessList,
     endpoint::{EndpointOptions, bind},
-    membership::{Entry, Moment, Stats},
+    membership::{Entry, Moment, Stats, explain::Knowledge},
 };
 
 /// Long enough for anything on a busy machine.
@@ -92,6 +94,7 @@ fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer
         n_unverified: 0,
         introducers: Vec::new(),
         stats: Stats::default(),
+        knowledge: Knowledge::default(),
     };
     Answerer {
         me: own.node_id,
@@ -189,7 +192,7 @@ async fn assert_lives(connection: &Connection) {
 async fn a_request_of_a_later_release_is_unsupported_and_the_connection_lives_on() {
     served(Vec::new(), async |served| {
         let connection = served.connect().await;
-        for later in [&[3][..], &[99, 1, 2, 3], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
+        for later in [&[5][..], &[99, 1, 2, 3], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
             assert_error(&ask(&connection, &frame(later)).await, ErrorCode::Unsupported);
         }
         assert_lives(&connection).await;

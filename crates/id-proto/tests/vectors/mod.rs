@@ -80,6 +80,8 @@ pub(crate) static ALL: &[&Vector] = &[
     &REQUEST_WHOAMI,
     &REQUEST_LIST_PEERS,
     &REQUEST_STATUS,
+    &REQUEST_INTRODUCERS,
+    &REQUEST_EXPLAIN,
     &RESPONSE_ERROR,
     &RESPONSE_WHOAMI,
     &RESPONSE_WHOAMI_STRANGER,
@@ -91,6 +93,12 @@ pub(crate) static ALL: &[&Vector] = &[
     &ENTRY_TOLD,
     &RESPONSE_STATUS,
     &STATUS,
+    &RESPONSE_INTRODUCERS,
+    &INTRODUCERS,
+    &INTRODUCER,
+    &RESPONSE_EXPLANATION,
+    &EXPLANATION,
+    &EXPLANATION_GONE,
     &FRAMED_REQUEST,
     &FRAMED_RESPONSES,
     &TICKET,
@@ -425,6 +433,160 @@ pub(crate) static RESPONSE_STATUS: Vector = Vector {
         Variant("03", "MetaResponse", "Status"),
         Field("3c", "60 bytes follow"),
         Whole(&STATUS),
+    ],
+};
+
+pub(crate) static REQUEST_INTRODUCERS: Vector = Vector {
+    name: "request-introducers",
+    title: "`Introducers` without a proof",
+    parts: &[Variant("03", "MetaRequest", "Introducers"), Field("00", "proof: none")],
+};
+
+pub(crate) static REQUEST_EXPLAIN: Vector = Vector {
+    name: "request-explain",
+    title: "`Explain` about public key 3, with a proof",
+    parts: &[
+        Variant("04", "MetaRequest", "Explain"),
+        Field("01", "proof: some"),
+        Field(
+            "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+            "proof: by key 1 for key 2 in the private network",
+        ),
+        Field(
+            "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
+            "node_id: public key 3",
+        ),
+    ],
+};
+
+pub(crate) static INTRODUCER: Vector = Vector {
+    name: "introducer",
+    title: "An introducer that brought 300 peers",
+    parts: &[
+        Variant("00", "Introducer", "V1"),
+        Field(
+            "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
+            "node_id: public key 3",
+        ),
+        Field("01", "neighbour: true"),
+        Field("ac02", "n_entries: 300"),
+        Field("29", "n_unverified: 41"),
+        Field("8020", "quota: 4096"),
+        Field("d71f", "room: 4055"),
+        Field("40", "squeeze: 64"),
+        Field("10", "dials: 16"),
+    ],
+};
+
+pub(crate) static INTRODUCERS: Vector = Vector {
+    name: "introducers",
+    title: "Who brought the peers of a table",
+    parts: &[
+        Variant("00", "IntroducersReport", "V1"),
+        Field("d502", "table_size: 341"),
+        Field("02", "n_introducers: 2"),
+        Field("01", "introducers: 1 item"),
+        Field("2b", "43 bytes follow"),
+        Whole(&INTRODUCER),
+    ],
+};
+
+pub(crate) static RESPONSE_INTRODUCERS: Vector = Vector {
+    name: "response-introducers",
+    title: "The answer to `Introducers`",
+    parts: &[
+        Variant("04", "MetaResponse", "Introducers"),
+        Field("31", "49 bytes follow"),
+        Whole(&INTRODUCERS),
+    ],
+};
+
+pub(crate) static EXPLANATION: Vector = Vector {
+    name: "explanation",
+    title: "What is known of a peer that is in the table",
+    parts: &[
+        Variant("00", "Explanation", "V1"),
+        Field(
+            "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+            "node_id: public key 1",
+        ),
+        Field("01", "listed: true"),
+        Field("01", "entry: some"),
+        Field("da01", "218 bytes follow"),
+        Whole(&ENTRY_GOSSIP),
+        Field("01", "neighbour: true"),
+        Field("00", "configured: false"),
+        Field("01", "introducer: some"),
+        Field("2b", "43 bytes follow"),
+        Whole(&INTRODUCER),
+        Field("01", "author_budget: some"),
+        Field("02", "left: 2"),
+        Field("00", "next_ms: 0"),
+        Field("01", "last_dial: some"),
+        Field("e0d403", "age_ms: 60000"),
+        Field("08", "end: 8 bytes follow"),
+        Field("616e737765726564", "end: \"answered\""),
+        Field("01", "next_dial: some"),
+        Field("e49d07", "in_ms: 118500"),
+        Field("06", "why: 6 bytes follow"),
+        Field("73696c656e74", "why: \"silent\""),
+        Field("01", "last_refusal: some"),
+        Field("8827", "age_ms: 5000"),
+        Field("11", "reason: 17 bytes follow"),
+        Field("726566757365645f6e6f745f6e65776572", "reason: \"refused_not_newer\""),
+        Field("01", "by: some"),
+        Field(
+            "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
+            "by: public key 3",
+        ),
+        Field("00", "departed: none"),
+        Field("00", "lost: none"),
+    ],
+};
+
+pub(crate) static EXPLANATION_GONE: Vector = Vector {
+    name: "explanation-gone",
+    title: "What is known of a peer that has gone",
+    parts: &[
+        Variant("00", "Explanation", "V1"),
+        Field(
+            "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394",
+            "node_id: public key 2",
+        ),
+        Field("00", "listed: false"),
+        Field("00", "entry: none"),
+        Field("00", "neighbour: false"),
+        Field("01", "configured: true"),
+        Field("00", "introducer: none"),
+        Field("01", "author_budget: some"),
+        Field("00", "left: 0"),
+        Field("a01f", "next_ms: 4000"),
+        Field("00", "last_dial: none"),
+        Field("00", "next_dial: none"),
+        Field("01", "last_refusal: some"),
+        Field("8407", "age_ms: 900"),
+        Field("10", "reason: 16 bytes follow"),
+        Field("726566757365645f6465706172746564", "reason: \"refused_departed\""),
+        Field("00", "by: none"),
+        Field("01", "departed: some"),
+        Field("904e", "age_ms: 10000"),
+        Field("04", "reason: 4 bytes follow"),
+        Field("6c656674", "reason: \"left\""),
+        Field("88e9d385aa33", "seq: 1763632805000"),
+        Field("f0aa2b", "forgotten_in_ms: 710000"),
+        Field("01", "lost: some"),
+        Field("e05d", "age_ms: 12000"),
+        Field("a0ffda01", "given_up_in_ms: 3588000"),
+    ],
+};
+
+pub(crate) static RESPONSE_EXPLANATION: Vector = Vector {
+    name: "response-explanation",
+    title: "The answer to `Explain`",
+    parts: &[
+        Variant("05", "MetaResponse", "Explanation"),
+        Field("59", "89 bytes follow"),
+        Whole(&EXPLANATION_GONE),
     ],
 };
 

@@ -181,8 +181,7 @@ fn a_stale_peer_that_is_denied_is_not_dialled_and_its_answer_counts_for_nothing(
     assert!(dialled.iter().any(|(_, effect)| probed(std::slice::from_ref(effect)) == [peer.id()]));
     world.access(deny(&[peer.id()]));
     let answer = peer.announce(world.now);
-    let answered =
-        world.handle(Event::Probed { peer: peer.id(), answer: Some(unverified(&answer)) });
+    let answered = world.handle(Event::Probed { peer: peer.id(), answer: Ok(unverified(&answer)) });
     assert!(!world.has(&peer));
     assert!(!answered.iter().any(|effect| matches!(effect, Effect::Join(_))));
     let later = world.run_for(secs(600));

@@ -246,7 +246,7 @@ fn a_peer_that_answers_our_dial_frees_its_introducers_room() {
     for seed in 1..=10 {
         let mut peer = Peer { seq: 200, ..Peer::new(seed) };
         let answer = peer.announce(world.now);
-        world.handle(Event::Probed { peer: peer.id(), answer: Some(unverified(&answer)) });
+        world.handle(Event::Probed { peer: peer.id(), answer: Ok(unverified(&answer)) });
     }
     assert_eq!(deliver(&mut world, 600..700), usize::from(10 + BURST));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use id_client::FailKind;
 use id_proto::Network;
 
 use super::fixture::{Peer, World, effects_of, forgotten, millis, probed, secret, secs};
@@ -216,7 +217,7 @@ fn a_waiting_peer_is_probed_as_soon_as_another_probe_ends() {
     let mut under_way = probed(&effects_of(world.run_for(secs(181))));
     assert_eq!(under_way.len(), 2);
     for _ in 0..5 {
-        let event = Event::Probed { peer: under_way.remove(0), answer: None };
+        let event = Event::Probed { peer: under_way.remove(0), answer: Err(FailKind::Timeout) };
         under_way.extend(probed(&world.handle(event)));
     }
     assert_eq!(world.node.table_size(), 0, "all within one sweep");
@@ -232,7 +233,7 @@ fn whoever_is_heard_while_it_waits_is_not_probed() {
     let first = probed(&effects_of(world.run_for(secs(181))));
     let waiting = peers.iter_mut().find(|peer| peer.id() != first[0]).unwrap();
     world.meet(waiting);
-    let effects = world.handle(Event::Probed { peer: first[0], answer: None });
+    let effects = world.handle(Event::Probed { peer: first[0], answer: Err(FailKind::Timeout) });
     assert!(probed(&effects).is_empty());
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use id_client::FailKind;
 use id_proto::{
     GossipMessage, Leave, Network, PeerAnnouncement, PeerEntry, SignedAnnouncement, SignedLeave,
     Source, Statement, UnverifiedAnnouncement,
@@ -231,7 +232,7 @@ impl World {
     }
 
     pub(super) fn probe_fails(&mut self, peer: &Peer) -> Vec<Effect> {
-        self.handle(Event::Probed { peer: peer.id(), answer: None })
+        self.handle(Event::Probed { peer: peer.id(), answer: Err(FailKind::Timeout) })
     }
 
     pub(super) fn probe_answers(
@@ -239,7 +240,7 @@ impl World {
         peer: &Peer,
         answer: &SignedAnnouncement,
     ) -> Vec<Effect> {
-        self.handle(Event::Probed { peer: peer.id(), answer: Some(unverified(answer)) })
+        self.handle(Event::Probed { peer: peer.id(), answer: Ok(unverified(answer)) })
     }
 
     pub(super) fn has(&self, peer: &Peer) -> bool {

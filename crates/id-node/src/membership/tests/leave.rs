@@ -177,8 +177,8 @@ fn only_so_many_departed_are_remembered_and_the_least_known_are_forgotten_first(
     let mut departed = Departed::new(MAX.into());
     let id = |n: u16| secret(10 + n).public();
     let (verified, claimed) = (entry(1, Some(secs(1))), entry(2, None));
-    departed.remember(&verified, 5, now);
-    departed.remember(&claimed, 6, now);
+    departed.remember(&verified, 5, RemovalReason::ProbeFailed, now);
+    departed.remember(&claimed, 6, RemovalReason::ProbeFailed, now);
     for n in 0..=MAX {
         departed.remember_stranger(id(n), 1, now);
     }
@@ -188,7 +188,7 @@ fn only_so_many_departed_are_remembered_and_the_least_known_are_forgotten_first(
     let n_remembered = (0..=MAX).filter(|n| departed.seq(&id(*n)).is_some()).count();
     assert_eq!(n_remembered, usize::from(MAX) - 2);
     for n in 0..=MAX {
-        departed.remember(&entry(1000 + n, None), 1, now);
+        departed.remember(&entry(1000 + n, None), 1, RemovalReason::ProbeFailed, now);
     }
     departed.check_invariants();
     assert_eq!(departed.seq(&verified.node_id()), Some(5), "nor do those who were once believed");
@@ -200,10 +200,10 @@ fn the_highest_number_of_a_departed_peer_counts() {
     let mut departed = Departed::new(MAX.into());
     let known = entry(1, None);
     let peer = known.node_id();
-    departed.remember(&known, 5, now);
+    departed.remember(&known, 5, RemovalReason::ProbeFailed, now);
     departed.remember_stranger(peer, 3, now);
     assert_eq!(departed.seq(&peer), Some(5));
-    departed.remember(&known, 9, now);
+    departed.remember(&known, 9, RemovalReason::ProbeFailed, now);
     assert_eq!(departed.seq(&peer), Some(9));
     departed.check_invariants();
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use id_client::FailKind;
 use id_proto::iroh_base::PublicKey;
 
 use super::fixture::{Peer, World, announced, asked_for_table, effects_of, probed, secs};
@@ -165,7 +166,7 @@ fn however_many_are_lost_one_is_asked_at_a_time_and_each_in_its_turn() {
                 assert!(last.is_none_or(|last| at >= last + GAP), "too soon");
                 last = Some(at);
                 asked.push(peer);
-                world.handle(Event::Probed { peer, answer: None });
+                world.handle(Event::Probed { peer, answer: Err(FailKind::Timeout) });
             }
         }
     }
@@ -182,7 +183,7 @@ fn a_lost_peer_is_forgotten_after_a_while() {
     for _ in 0..(2 * 3600) {
         for peer in probed(&effects_of(world.run_for(secs(1)))) {
             last = world.now.mono;
-            world.handle(Event::Probed { peer, answer: None });
+            world.handle(Event::Probed { peer, answer: Err(FailKind::Timeout) });
         }
     }
     assert!(last > LOST_FOR / 2 && last < LOST_FOR + secs(400), "{last:?}");

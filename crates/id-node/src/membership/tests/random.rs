@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use id_client::FailKind;
 use id_proto::{
     GossipMessage, SignedAnnouncement,
     iroh_base::{EndpointAddr, TransportAddr},
@@ -134,7 +135,7 @@ impl Play {
                     Some(last) => last.clone(),
                     None => self.announce(*peer),
                 };
-                let (peer, answer) = (self.peers[*peer].id(), Some(unverified(&answer)));
+                let (peer, answer) = (self.peers[*peer].id(), Ok(unverified(&answer)));
                 return self.world.handle(Event::Probed { peer, answer });
             }
             _ => {}
@@ -144,7 +145,9 @@ impl Play {
             Action::NeighbourUp(peer) => Event::NeighbourUp(id(peer)),
             Action::NeighbourDown(peer) => Event::NeighbourDown(id(peer)),
             Action::Synced { peer, end } => Event::Synced { peer: id(peer), end: *end },
-            Action::ProbeFailed(peer) => Event::Probed { peer: id(peer), answer: None },
+            Action::ProbeFailed(peer) => {
+                Event::Probed { peer: id(peer), answer: Err(FailKind::Timeout) }
+            }
             Action::Lagged => Event::Lagged,
             Action::OwnChanged { blob_count } => {
                 Event::OwnChanged(OwnFacts { blob_count: *blob_count, ..facts() })

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use id_client::FailKind;
 use id_proto::{UnverifiedAnnouncement, iroh_base::PublicKey};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -46,7 +47,7 @@ enum Arrival {
     },
     Probed {
         peer: Id,
-        answer: Option<UnverifiedAnnouncement>,
+        answer: Result<UnverifiedAnnouncement, FailKind>,
     },
     Tick,
 }
@@ -293,10 +294,17 @@ impl Simulation {
                 if self.reachable(id, peer) {
                     let own = self.nodes[peer].membership.own.bytes().to_vec();
                     let answer = UnverifiedAnnouncement::decode(&own).ok();
-                    self.send(id, Arrival::Probed { peer, answer });
+                    self.send(
+                        id,
+                        Arrival::Probed { peer, answer: answer.ok_or(FailKind::Timeout) },
+                    );
                 } else {
                     let timeout = self.now + PROBE;
-                    self.send_at(id, timeout, Arrival::Probed { peer, answer: None });
+                    self.send_at(
+                        id,
+                        timeout,
+                        Arrival::Probed { peer, answer: Err(FailKind::Timeout) },
+                    );
                 }
             }
             Effect::SyncFrom(key) => {

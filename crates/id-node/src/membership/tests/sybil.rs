@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use id_client::FailKind;
 use id_proto::{
     GossipMessage, Network, PeerAnnouncement, PeerEntry, SignedAnnouncement, Source,
     UnverifiedAnnouncement,
@@ -157,7 +158,7 @@ impl Attack {
         }
         for peer in answered {
             let answer = UnverifiedAnnouncement::decode(self.announce(&peer).bytes()).ok();
-            self.handle(Event::Probed { peer, answer });
+            self.handle(Event::Probed { peer, answer: answer.ok_or(FailKind::Timeout) });
             self.outcome.verified.insert(peer);
         }
     }
@@ -177,7 +178,7 @@ impl Attack {
         self.now += secs(1);
         while self.failing.front().is_some_and(|(at, _)| *at <= self.now) {
             let (_, peer) = self.failing.pop_front().unwrap();
-            self.handle(Event::Probed { peer, answer: None });
+            self.handle(Event::Probed { peer, answer: Err(FailKind::Timeout) });
         }
         let n_due = self.ids.len() / self.interval_secs as usize + 1;
         for _ in 0..n_due {

@@ -91,7 +91,7 @@ fn an_answer_of_a_peer_that_was_evicted_meanwhile_is_one_of_a_newcomer() {
     world.meet(&mut Peer::new(4));
     world.advance(secs(1));
     let answer = peers[0].announce(world.now);
-    world.handle(Event::Probed { peer: peers[0].id(), answer: Some(unverified(&answer)) });
+    world.handle(Event::Probed { peer: peers[0].id(), answer: Ok(unverified(&answer)) });
     assert!(world.entry(&peers[0]).verified.is_some());
     assert_eq!(world.node.table_size(), 3);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use id_client::AddressPolicy;
+use id_client::{AddressPolicy, FailKind};
 use id_proto::{
     Network, SignedAnnouncement,
     iroh_base::{PublicKey, TransportAddr},
@@ -52,7 +52,9 @@ fn run(
         while let Some(peer) = waiting.pop() {
             dials.push((world.now.mono, peer));
             let answer = answer(&peer).as_ref().map(unverified);
-            waiting.extend(probed(&world.handle(Event::Probed { peer, answer })));
+            waiting.extend(probed(
+                &world.handle(Event::Probed { peer, answer: answer.ok_or(FailKind::Timeout) }),
+            ));
         }
     }
     dials
@@ -171,7 +173,7 @@ fn the_dead_of_whom_we_were_only_told_go_unasked_when_too_many_of_them_are() {
         world.advance(secs(1));
         for peer in probed(&effects) {
             n_dials += 1;
-            effects.extend(world.handle(Event::Probed { peer, answer: None }));
+            effects.extend(world.handle(Event::Probed { peer, answer: Err(FailKind::Timeout) }));
         }
         removed.extend(forgotten(&effects));
     }

@@ -9,7 +9,7 @@ use id_proto::{
 
 use crate::{
     config::Role,
-    membership::{Entry, Moment, Now, Stats, View},
+    membership::{Entry, Moment, Now, Stats, View, explain::Knowledge},
     rendezvous::{
         record::Records,
         search::{Effect, Event, Search, Tone},
@@ -85,6 +85,7 @@ pub(super) fn view(
         isolated,
         introducers: Vec::new(),
         stats: Stats::default(),
+        knowledge: Knowledge::default(),
     };
     view.into()
 }
