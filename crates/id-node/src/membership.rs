@@ -294,9 +294,12 @@ impl Membership {
             self.joining_until = now.mono + JOINING;
             self.syncs.want();
         }
-        let overdue = self.table.get(&peer).is_some_and(|entry| entry.is_overdue(now.mono));
+        let entry = self.table.get(&peer);
+        let overdue = entry.is_some_and(|entry| entry.is_overdue(now.mono));
+        // Its first announcement may come before we note that it is a neighbour.
+        let is_stranger = entry.is_none_or(|entry| entry.is_its_own_word_only());
         let is_back = self.lost.neighbour_up(&peer, overdue, now.mono);
-        if is_back || !self.table.contains(&peer) {
+        if is_back || is_stranger {
             self.syncs.want_from(peer);
         }
         self.changed |= self.neighbours.insert(peer);

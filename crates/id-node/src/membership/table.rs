@@ -109,6 +109,12 @@ impl Entry {
         self.announcement.node_id
     }
 
+    /// Whether all that we have of the peer is what it said itself, to us: nobody whom we know may know it.
+    pub(super) fn is_its_own_word_only(&self) -> bool {
+        let is_heard = self.source == Source::Gossip && self.introducer == self.node_id();
+        is_heard && self.verified.is_none()
+    }
+
     /// Whether the peer should have been heard by now, though one message may have got lost.
     pub fn is_overdue(&self, now: Duration) -> bool {
         self.heard.age(now) > self.patience()

@@ -74,6 +74,14 @@ fn a_neighbour_from_an_unknown_part_of_the_network_is_asked_itself() {
 }
 
 #[test]
+fn a_stranger_that_is_heard_before_it_is_a_neighbour_is_asked_all_the_same() {
+    let mut world = with_neighbours(1..4);
+    let mut stranger = Peer::new(9);
+    world.hear_from(stranger.id(), &stranger.announce(world.now));
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(id(9)))), [id(9)]);
+}
+
+#[test]
 fn a_known_neighbour_is_not_asked_again() {
     let mut world = with_neighbours(1..3);
     world.meet(&mut Peer::new(3));
