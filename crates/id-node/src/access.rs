@@ -1,7 +1,7 @@
 //! Whom a node has to do with: its operator's lists.
 //!
 //! [`AccessList::admits`] is the one place that decides. The gate of the membership asks it before
-//! anything costly, and so does whatever accepts or makes a connection; [`Access`] is how those
+//! anything costly, and so does whatever accepts or makes a connection; `Access` is how those
 //! outside of the membership see the list of now.
 
 mod file;
