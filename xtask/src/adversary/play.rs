@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::{
     crawl::{self, Crawl},
     roles::{Demands, Named, Scenario},
+    verdict::MAX_REST_MIB,
 };
 use crate::{
     process::{Process, poll},
@@ -28,8 +29,12 @@ use crate::{
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long they are left alone before, so that what joining costs is over.
 const SETTLE: Duration = Duration::from_secs(5);
-/// How long they are left alone after. Origin: a guess; allocators and idle time-outs act within seconds.
+/// How long they are left alone after, at least. Origin: a guess; idle time-outs act within seconds.
 const REST_AFTER: Duration = Duration::from_secs(10);
+/// How long they may take to give back what they took. Origin: a stranger that says that it announces
+/// itself every 30 s is believed for 90 s behind its last word, and gossip keeps what it knows for 90 s
+/// to know it again; allocators take their time.
+const REST_LIMIT: Duration = Duration::from_secs(300);
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How much longer than it was told a program may take to end.
@@ -68,6 +73,8 @@ pub(super) struct Findings {
     /// The greatest growth of a node's memory, while it lasted and after a rest, in MiB.
     pub(super) peak_growth_mib: f64,
     pub(super) rest_growth_mib: f64,
+    /// How long after the end it was back within the bound, or was waited for.
+    pub(super) rest: Duration,
     /// What the honest caller and the hostile program say of themselves.
     pub(super) probe: Value,
     pub(super) adversary: Value,
@@ -119,8 +126,7 @@ impl Company {
         let began = SystemTime::now();
         let mut cast = self.start_cast(swarm, scenario)?;
         let leaver = self.act(swarm, scenario, &mut cast, &mut memory, &mut findings)?;
-        thread::sleep(REST_AFTER);
-        memory.look(swarm);
+        findings.rest = rest(swarm, &mut memory)?;
         (findings.peak_growth_mib, findings.rest_growth_mib) = memory.growth();
         let counters_after = self.counters(swarm, scenario, &mut findings.troubles);
         findings.counters = grown(&counters_before, &counters_after);
@@ -246,6 +252,17 @@ fn settle(swarm: &mut Swarm, n_nodes: u8) -> Result<()> {
     agreed.context("the nodes don't know each other even before the attack")?;
     thread::sleep(SETTLE);
     Ok(())
+}
+
+/// Waits until the nodes' memory has returned, as long as that may take.
+fn rest(swarm: &Swarm, memory: &mut Memory) -> Result<Duration> {
+    let ended = Instant::now();
+    thread::sleep(REST_AFTER);
+    poll(ended + REST_LIMIT, LOOK, || {
+        memory.look(swarm);
+        Ok((memory.growth().1 <= MAX_REST_MIB).then_some(()))
+    })?;
+    Ok(ended.elapsed())
 }
 
 fn grown(

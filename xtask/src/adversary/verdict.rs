@@ -13,7 +13,7 @@ use super::{
 /// Most that a node's memory may grow, in MiB. Origin: issue 4.
 const MAX_GROWTH_MIB: f64 = 64.0;
 /// Most that may be left of it after a rest, in MiB. Origin: a quarter; an allocator keeps some.
-const MAX_REST_MIB: f64 = 16.0;
+pub(super) const MAX_REST_MIB: f64 = 16.0;
 /// Longest time that 99 of 100 answers to an honest caller take, in milliseconds. Origin: issue 4.
 const MAX_P99_MS: f64 = 250.0;
 /// How long after an interval the next announcement must have arrived, in seconds. Origin: issue 4.
@@ -139,11 +139,12 @@ fn demanded(demands: Demands, findings: &Findings) -> Vec<(bool, String)> {
     }
 }
 
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 10] = [
     "role",
     "lost",
     "RSS +MiB",
     "after +MiB",
+    "after s",
     "p99 ms",
     "silence s",
     "strangers",
@@ -153,7 +154,7 @@ const HEADS: [&str; 9] = [
 
 /// The table, role by role, with a verdict for each.
 pub(super) fn table(rows: &[Row]) -> String {
-    let cells: Vec<[String; 9]> = rows.iter().map(cells).collect();
+    let cells: Vec<[String; 10]> = rows.iter().map(cells).collect();
     let width = |column: usize| {
         let lens = cells.iter().map(|row| row[column].chars().count());
         lens.chain([HEADS[column].len()]).max().unwrap_or_default()
@@ -179,8 +180,8 @@ fn verdict(row: &Row) -> String {
     }
 }
 
-fn cells(row: &Row) -> [String; 9] {
-    let mut cells = [const { String::new() }; 9];
+fn cells(row: &Row) -> [String; 10] {
+    let mut cells = [const { String::new() }; 10];
     cells.fill("-".to_owned());
     row.name.clone_into(&mut cells[0]);
     if let Outcome::Played { findings, .. } = &row.outcome {
@@ -189,13 +190,14 @@ fn cells(row: &Row) -> [String; 9] {
         cells[1] = findings.lost.to_string();
         cells[2] = format!("{:.0}", findings.peak_growth_mib);
         cells[3] = format!("{:.0}", findings.rest_growth_mib);
-        cells[4] = figure("p99_ms");
-        cells[5] = figure("silence_secs");
-        cells[6] = figure("strangers");
+        cells[4] = format!("{:.0}", findings.rest.as_secs_f64());
+        cells[5] = figure("p99_ms");
+        cells[6] = figure("silence_secs");
+        cells[7] = figure("strangers");
         if let Some((crawl, ..)) = &findings.crawl {
-            cells[7] = format!("{:.1} s {} MiB", crawl.took.as_secs_f64(), crawl.peak_mib);
+            cells[8] = format!("{:.1} s {} MiB", crawl.took.as_secs_f64(), crawl.peak_mib);
         }
-        cells[8] = refusals(findings);
+        cells[9] = refusals(findings);
     }
     cells
 }
@@ -215,7 +217,7 @@ fn refusals(findings: &Findings) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, time::Duration};
 
     use serde_json::json;
 
@@ -227,6 +229,7 @@ mod tests {
             interval_secs: 5,
             peak_growth_mib: 12.0,
             rest_growth_mib: 3.0,
+            rest: Duration::from_secs(10),
             probe: json!({"p99_ms": 40.4, "silence_secs": 4.9, "strangers": 7, "nodes_unheard": 0}),
             adversary: json!({"counts": {"learned": 0, "packets_to_private": 0, "packets_to_link_local": 0}}),
             counters: BTreeMap::from([("refused_not_newer".into(), 9), ("believed".into(), 400)]),
@@ -300,11 +303,11 @@ mod tests {
             Row::skipped(scenario("dht-squatter"), "no DHT"),
         ];
         let expected = "\
-role          lost  RSS +MiB  after +MiB  p99 ms  silence s  strangers  crawl  refused      verdict
-sybil         0     12        3           40      5          7          -      not_newer 9  holds
-forger        3     12        3           40      5          7          -      not_newer 9  MISSED: 3 honest peers lost
-liar          -     -         -           -       -          -          -      -            BROKEN: no such thing
-dht-squatter  -     -         -           -       -          -          -      -            SKIPPED: no DHT";
+role          lost  RSS +MiB  after +MiB  after s  p99 ms  silence s  strangers  crawl  refused      verdict
+sybil         0     12        3           10       40      5          7          -      not_newer 9  holds
+forger        3     12        3           10       40      5          7          -      not_newer 9  MISSED: 3 honest peers lost
+liar          -     -         -           -        -       -          -          -      -            BROKEN: no such thing
+dht-squatter  -     -         -           -        -       -          -          -      -            SKIPPED: no DHT";
         assert_eq!(table(&rows), expected);
         assert_eq!(rows.iter().filter(|row| row.is_failure()).count(), 2);
     }
