@@ -82,6 +82,9 @@ const FEW_NEIGHBOURS: usize = 3;
 /// Origin: a table of 65,536 takes seconds; a neighbour may be as young as we are, and another one
 /// be asked after it.
 const JOINING: Duration = Duration::from_secs(60);
+/// After so many whole tables it takes no more. Origin: as many as neighbours that aren't few; who comes
+/// later is compared with them, and may be there only because it saw us join.
+const JOINING_TABLES: usize = FEW_NEIGHBOURS;
 
 /// How a view differs from the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +116,9 @@ pub struct Membership {
     policy: Arc<AddressPolicy>,
     access: Arc<AccessList>,
     neighbours: BTreeSet<PublicKey>,
-    /// Until when whole tables are taken on one peer's word.
+    /// Until when whole tables are taken on one peer's word, and how many yet.
     joining_until: Duration,
+    joining_tables: usize,
     probes: Probes,
     syncs: Syncs,
     lost: Lost,
@@ -165,6 +169,7 @@ impl Membership {
             access: Arc::new(config.access.clone()),
             neighbours: BTreeSet::new(),
             joining_until: Duration::ZERO,
+            joining_tables: 0,
             probes: Probes::new(config.max_probes),
             syncs: Syncs::new(config.sync_gap),
             lost: Lost::new(me),
@@ -292,6 +297,7 @@ impl Membership {
         self.table.protect(peer);
         if self.neighbours.is_empty() {
             self.joining_until = now.mono + JOINING;
+            self.joining_tables = JOINING_TABLES;
             self.syncs.want();
         }
         let entry = self.table.get(&peer);
@@ -316,6 +322,11 @@ impl Membership {
         if let Some(entry) = self.table.get(&peer).cloned() {
             self.lose(&entry, Bond::Neighbour, now);
         }
+    }
+
+    /// Whether the node has just come, and has nobody to compare with.
+    fn is_joining(&self, now: Now) -> bool {
+        self.joining_tables > 0 && now.mono < self.joining_until
     }
 
     fn on_lagged(&mut self) {

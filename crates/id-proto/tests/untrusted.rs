@@ -295,6 +295,15 @@ fn what_is_too_long_is_refused_before_it_is_decoded() {
 }
 
 #[test]
+fn what_is_as_long_as_the_limit_is_decoded() {
+    for decoder in DECODERS {
+        let decoded = (decoder.decode)(&vec![0x7f; decoder.limit]);
+        let is_too_long = matches!(decoded, Err(DecodeError::TooLong { .. }));
+        assert!(decoded.is_err() && !is_too_long, "{}: {decoded:?}", decoder.wire_enum);
+    }
+}
+
+#[test]
 fn a_count_that_lies_is_refused() {
     let mut bytes = vectors::BARE_ANNOUNCEMENT.bytes();
     let [.., addrs, _agent] = bytes.as_mut_slice() else { unreachable!() };

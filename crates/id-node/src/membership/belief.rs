@@ -213,7 +213,7 @@ impl Membership {
         // Who has just come has nobody to compare with; free room is nobody's loss, but memory.
         let n_claimed = self.table.n_claimed(&by);
         let is_joining = matches!(way, Way::Told(_))
-            && now.mono < self.joining_until
+            && self.is_joining(now)
             && n_claimed < self.config.max_joining;
         let payment = match self.introducers.payment(&by, n_claimed, space, now.mono) {
             _ if is_joining && space == Space::Free => Payment::Nothing,

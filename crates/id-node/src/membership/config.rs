@@ -27,9 +27,9 @@ pub struct MembershipConfig {
     /// Most entries of the table. Default: 65,536. Origin: about 40 MiB.
     pub max_entries: usize,
     /// Most peers that nobody verified and that one peer may bring while we have just joined and the
-    /// table has room. Default: 12,288.
+    /// table has room. Default: 8,192.
     ///
-    /// Origin: about 14 MiB, which a liar next to a joiner costs it; more than most networks have, and
+    /// Origin: about 9 MiB, which a liar next to a joiner costs it; more than most networks have, and
     /// of larger ones the other neighbours bring their parts.
     pub max_joining: usize,
     /// Most probes at the same time. Default: 64. Origin: a guess; each is a QUIC handshake.
@@ -62,7 +62,7 @@ impl MembershipConfig {
             announce_interval: Duration::from_secs(30),
             max_received_per_sec: NonZeroU64::new(100).expect("not zero"),
             max_entries: 65_536,
-            max_joining: 12_288,
+            max_joining: 8192,
             max_probes: 64,
             verify_gap: Some(Duration::from_secs(1)),
             address_policy: AddressPolicy::new(network),

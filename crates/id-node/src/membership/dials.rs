@@ -121,6 +121,7 @@ impl Membership {
         self.lost.told_all(&peer);
         // It was us who dialled, and a handshake is a handshake.
         if end == SyncEnd::Complete {
+            self.joining_tables = self.joining_tables.saturating_sub(1);
             self.mark_verified(peer, now);
         }
     }

@@ -154,15 +154,22 @@ impl Gate<'_> {
 }
 
 fn check_time<T: Statement>(claimed: &T, now: Now) -> Result<(), Refusal> {
-    let skew = limits::MAX_CLOCK_SKEW.as_secs();
-    let (made, now) = (claimed.timestamp_secs(), now.unix.as_secs());
-    if made > now.saturating_add(skew) {
+    let latest = now.unix.as_secs().saturating_add(limits::MAX_CLOCK_SKEW.as_secs());
+    if claimed.timestamp_secs() > latest {
         return Err(Refusal::FutureDated);
     }
-    // A clock may be behind by as much as it may be ahead.
-    let lifetime = claimed.lifetime().as_secs();
-    if made.saturating_add(lifetime).saturating_add(skew) < now {
+    if valid_for(claimed, now).is_zero() {
         return Err(Refusal::Expired);
     }
     Ok(())
+}
+
+/// How long the statement isn't refused for its age. A clock may be behind by as much as it may be ahead.
+pub(super) fn valid_for<T: Statement>(claimed: &T, now: Now) -> Duration {
+    let last = Duration::from_secs(claimed.timestamp_secs())
+        .saturating_add(claimed.lifetime())
+        .saturating_add(limits::MAX_CLOCK_SKEW);
+    // To the second, as timestamps are.
+    let end = last.saturating_add(Duration::from_secs(1));
+    end.saturating_sub(Duration::from_secs(now.unix.as_secs()))
 }

@@ -8,7 +8,7 @@ use super::fixture::{
     Peer, World, announced, facts, forge, gossip_message, millis, secret, secs, unverified,
 };
 use crate::membership::{
-    Effect, Event, OwnFacts, Refusal,
+    Effect, Event, OwnFacts, Refusal, SyncEnd,
     bucket::{Bucket, Rate},
     introducers::Space,
 };
@@ -296,6 +296,25 @@ fn whoever_has_just_joined_takes_no_more_from_one_neighbour_than_a_liar_may_cost
         world.handle(Event::Told { item: &entry.encode(), by: other });
     }
     assert_eq!(world.node.table_size(), 1400 + usize::from(BURST), "another one brings its own");
+}
+
+#[test]
+fn whoever_has_three_tables_takes_of_the_fourth_a_neighbours_part_of_the_room_only() {
+    let mut world = World::settled_with(|config| config.max_entries = SMALL);
+    for _ in 0..3 {
+        let mut done = world.handle(Event::Lagged);
+        done.extend(world.run_for(secs(2)).into_iter().map(|(_, effect)| effect));
+        let asked = done.into_iter().find_map(|effect| match effect {
+            Effect::SyncFrom(peer) => Some(peer),
+            _ => None,
+        });
+        let peer = asked.unwrap_or(world.neighbour());
+        world.handle(Event::Synced { peer, end: SyncEnd::Complete });
+    }
+    for announcement in announcements(&world, 1..500) {
+        world.told(&announcement, secs(1));
+    }
+    assert_eq!(world.node.table_size(), usize::from(QUOTA + BURST));
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use id_proto::{GossipMessage, Leave, Network};
+use id_proto::{GossipMessage, Leave, Network, iroh_base::SecretKey};
 
 use super::fixture::{
     Peer, World, announced, forge, forgotten, gossip_message, probed, secret, secs,
 };
-use crate::membership::{Effect, Entry, Event, Refusal, RemovalReason, departed::Departed};
+use crate::membership::{
+    Effect, Entry, Event, Now, Refusal, RemovalReason,
+    departed::{Departed, MAX_SHOWN},
+};
 
 /// How many departed peers are remembered in these tests.
 const MAX: u16 = 50;
@@ -206,4 +209,48 @@ fn the_highest_number_of_a_departed_peer_counts() {
     departed.remember(&known, 9, RemovalReason::ProbeFailed, now);
     assert_eq!(departed.seq(&peer), Some(9));
     departed.check_invariants();
+}
+
+#[test]
+fn whoever_never_answered_and_was_given_up_is_remembered_until_its_last_word_is_too_old() {
+    let mut now = World::new().now;
+    let mut departed = Departed::new(MAX.into());
+    let (verified, claimed) = (entry(1, Some(secs(1))), entry(2, None));
+    now.mono += secs(240);
+    now.unix += secs(240);
+    for known in [&verified, &claimed] {
+        departed.remember(known, 5, RemovalReason::Unasked, now);
+    }
+    let forgotten_after = |departed: &mut Departed, peer: &Entry| {
+        let is_known = |departed: &mut Departed, after| {
+            departed.expire(Now { mono: now.mono + after, ..now });
+            departed.seq(&peer.node_id()).is_some()
+        };
+        (0..1000).map(secs).find(|after| !is_known(departed, *after))
+    };
+    // It was announced 240 s ago, is valid for 120 s, and for as long as a clock may be wrong.
+    assert_eq!(forgotten_after(&mut departed, &claimed), Some(secs(120 + 300 + 1 - 240)));
+    assert_eq!(forgotten_after(&mut departed, &verified), Some(secs(120 + 600)));
+}
+
+#[test]
+fn of_a_crowd_that_went_the_best_known_and_the_last_are_shown() {
+    let now = World::new().now;
+    let mut departed = Departed::new(MAX_SHOWN + 2);
+    let verified = entry(1, Some(secs(1)));
+    departed.remember(&verified, 5, RemovalReason::ProbeFailed, now);
+    let id = |n: usize| {
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&n.to_le_bytes());
+        SecretKey::from_bytes(&seed).public()
+    };
+    for n in 0..=MAX_SHOWN {
+        let later = Duration::from_millis(1 + n as u64);
+        departed.remember_stranger(id(n), 1, Now { mono: now.mono + later, ..now });
+    }
+    let shown = departed.show(now.mono + secs(10));
+    assert_eq!(shown.len(), MAX_SHOWN);
+    assert!(shown.contains_key(&verified.node_id()));
+    assert!(shown.contains_key(&id(MAX_SHOWN)) && !shown.contains_key(&id(0)));
+    assert!(departed.seq(&id(0)).is_some(), "but remembered");
 }
