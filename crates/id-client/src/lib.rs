@@ -40,6 +40,7 @@
 //!   network: see [`AddressPolicy`].
 //! - A peer that fails is data in the report, never an error of the crawl.
 //! - It prints nothing, and writes no file.
+#![forbid(unsafe_code)]
 
 mod address_policy;
 mod client;

@@ -3,6 +3,7 @@
 mod args;
 pub(crate) mod live;
 pub(crate) mod logging;
+pub(crate) mod memory;
 mod settings;
 pub(crate) mod signals;
 

@@ -10,6 +10,7 @@
 //!
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
 //! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
+#![forbid(unsafe_code)]
 
 pub mod access;
 pub mod config;

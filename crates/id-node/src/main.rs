@@ -14,7 +14,7 @@ use iroh::Endpoint;
 use tokio::time::timeout;
 
 use crate::cli::{
-    Args, Settings, live, logging,
+    Args, Settings, live, logging, memory,
     signals::{Asked, Signals},
 };
 
@@ -117,12 +117,14 @@ async fn serve_until_stopped(
         node.shutdown().await;
         return Err(error);
     }
+    let memory = tokio::spawn(memory::give_back());
     while signals.next().await == Asked::Reload {
         tokio::select! {
             () = live::reload(&node, settings, dir) => {}
             () = signals.stop() => break,
         }
     }
+    memory.abort();
     tokio::select! {
         () = node.shutdown() => Ok(Stopped::Gracefully),
         () = signals.stop() => {

@@ -8,6 +8,7 @@
 //! This crate does no I/O, reads no clock and spawns nothing. It decides what bytes *mean*, never
 //! whether a valid announcement is *believed*: that depends on what a node already knows, and is
 //! the business of its table.
+#![forbid(unsafe_code)]
 
 pub mod limits;
 pub mod version;
