@@ -252,6 +252,22 @@ fn a_peer_that_answers_our_dial_frees_its_introducers_room() {
 }
 
 #[test]
+fn whoever_has_its_part_of_the_room_pays_for_more_as_in_a_full_table() {
+    let mut world = settled(|_| {});
+    let from = world.neighbour();
+    deliver(&mut world, 1..QUOTA + 1);
+    world.run_for(secs(2 * u64::from(QUOTA)));
+    let left = |world: &mut World| {
+        let view = world.node.view();
+        let it = view.introducers.iter().find(|it| it.share.introducer == from).copied();
+        it.map(|it| (it.room, it.squeeze))
+    };
+    assert_eq!(left(&mut world), Some((u32::from(QUOTA), u32::from(BURST))));
+    assert_eq!(deliver(&mut world, QUOTA + 1..QUOTA + 2), 1);
+    assert_eq!(left(&mut world), Some((u32::from(QUOTA), u32::from(BURST) - 1)));
+}
+
+#[test]
 fn a_goodbye_frees_no_room() {
     let mut world = settled(|_| {});
     let mut n_entered = 0;
