@@ -32,8 +32,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// How long they are left alone after, at least. Origin: a guess; idle time-outs act within seconds.
 const REST_AFTER: Duration = Duration::from_secs(10);
 /// How long they may take to give back what they took. Origin: a stranger that says that it announces
-/// itself every 30 s is believed for 90 s behind its last word, and gossip keeps what it knows for 90 s
-/// to know it again; allocators take their time.
+/// itself every 30 s is believed for 120 s, and waits as long again to be dialled; then somebody looks at
+/// memory every half minute.
 const REST_LIMIT: Duration = Duration::from_secs(300);
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(200);

@@ -39,7 +39,7 @@ const KNOWN: Rate = Rate { burst: 512, gap: Duration::from_millis(2) };
 const TOLD: Rate = Rate { burst: 16, gap: Duration::from_secs(10) };
 /// Most deliverers whose debts are remembered. Origin: a debt of gossip is paid within two seconds,
 /// one of answers within three minutes, in which a node has far fewer connections; 100 kB.
-const MAX_DELIVERERS: usize = 1024;
+pub(super) const MAX_DELIVERERS: usize = 1024;
 
 /// Who a statement is about, as far as its deliverer's budget goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +131,11 @@ impl Deliverers {
                 self.debts.remove(&least);
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn n_in_debt(&self) -> usize {
+        self.debts.len()
     }
 
     /// What must hold after every event.

@@ -39,7 +39,7 @@ const DIAL_BURST: u32 = 16;
 const DIAL_GAP: Duration = Duration::from_secs(40);
 /// Most introducers whose debts are remembered. Origin: a thousand times the neighbours that a node
 /// has at a time is a guess at a day's; 100 kB.
-const MAX_INTRODUCERS: usize = 1024;
+pub(super) const MAX_INTRODUCERS: usize = 1024;
 
 const SQUEEZE: Rate = Rate { burst: SQUEEZE_BURST, gap: REFILL_GAP };
 const DIALS: Rate = Rate { burst: DIAL_BURST, gap: DIAL_GAP };
@@ -176,6 +176,11 @@ impl Introducers {
                 self.budgets.remove(&least);
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn n_in_debt(&self) -> usize {
+        self.budgets.len()
     }
 
     /// What must hold after every event.

@@ -10,7 +10,7 @@ use super::fixture::{
 use crate::membership::{
     Effect, Event, OwnFacts, Refusal, SyncEnd,
     bucket::{Bucket, Rate},
-    introducers::Space,
+    introducers::{MAX_INTRODUCERS, Space},
 };
 
 /// Entries of a table whose introducers have a quota of 128.
@@ -265,6 +265,24 @@ fn whoever_has_its_part_of_the_room_pays_for_more_as_in_a_full_table() {
     assert_eq!(left(&mut world), Some((u32::from(QUOTA), u32::from(BURST))));
     assert_eq!(deliver(&mut world, QUOTA + 1..QUOTA + 2), 1);
     assert_eq!(left(&mut world), Some((u32::from(QUOTA), u32::from(BURST) - 1)));
+}
+
+#[test]
+fn an_introducer_that_owes_nothing_any_more_is_forgotten() {
+    let mut world = settled(|config| config.verify_gap = None);
+    deliver(&mut world, 1..11);
+    assert_eq!(world.node.introducers.n_in_debt(), 1);
+    world.run_for(secs(120));
+    assert_eq!(world.node.introducers.n_in_debt(), 0);
+}
+
+#[test]
+fn only_so_many_introducers_are_remembered() {
+    let mut world = settled(|config| config.verify_gap = None);
+    for (announcement, seed) in announcements(&world, 1..1101).iter().zip(2000..) {
+        world.hear_from(secret(seed).public(), announcement);
+    }
+    assert_eq!(world.node.introducers.n_in_debt(), MAX_INTRODUCERS);
 }
 
 #[test]

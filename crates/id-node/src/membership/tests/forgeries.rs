@@ -5,7 +5,7 @@ use id_proto::{
 };
 
 use super::fixture::{Peer, World, forge, gossip_message, millis, secret, secs};
-use crate::membership::{Effect, Event, Refusal};
+use crate::membership::{Effect, Event, Refusal, deliverers::MAX_DELIVERERS};
 
 /// Bad signatures in the names of strangers that a neighbour may deliver at once, …
 const STRANGERS: u64 = 64;
@@ -222,7 +222,25 @@ fn only_so_many_deliverers_are_remembered() {
     for seed in 2000..3100 {
         flood(&mut world, secret(seed).public(), &mut peer, 1);
     }
+    assert_eq!(world.node.deliverers.n_in_debt(), MAX_DELIVERERS);
     let refused = counted(&world).1;
     flood(&mut world, forger, &mut peer, 1);
     assert_eq!(counted(&world).1, refused + 1, "whoever owes the most is remembered");
+}
+
+#[test]
+fn a_look_forgets_who_owes_nothing_any_more_and_nobody_else() {
+    let mut world = World::settled();
+    let mut peer = Peer::new(1);
+    flood(&mut world, secret(2000).public(), &mut peer, STRANGERS);
+    let just_before = world.node.next_sweep - millis(1);
+    world.run_until(just_before);
+    let forger = world.neighbour();
+    flood(&mut world, forger, &mut peer, STRANGERS);
+    assert_eq!(world.node.deliverers.n_in_debt(), 2);
+    world.run_for(millis(1));
+    assert_eq!(world.node.deliverers.n_in_debt(), 1);
+    let refused = counted(&world).1;
+    flood(&mut world, forger, &mut peer, 1);
+    assert_eq!(counted(&world).1, refused + 1, "it is remembered what it owes");
 }
