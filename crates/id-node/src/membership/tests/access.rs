@@ -141,6 +141,18 @@ fn a_denied_neighbour_is_none_and_the_last_one_leaves_us_isolated() {
 }
 
 #[test]
+fn a_neighbour_that_is_denied_loses_its_protection_and_a_configured_peer_does_not() {
+    let (configured, other) = (Peer::new(1).id(), Peer::new(2).id());
+    let mut world = World::settled_with(|config| config.configured = [configured].into());
+    world.handle(Event::NeighbourUp(configured));
+    world.handle(Event::NeighbourUp(other));
+    world.access(deny(&[configured, other]));
+    world.access(AccessList::default());
+    assert!(world.node.table.is_protected(&configured));
+    assert!(!world.node.table.is_protected(&other));
+}
+
+#[test]
 fn what_only_a_denied_node_says_goes_with_it_and_others_are_asked() {
     let (mut made_up, mut real, liar) = (Peer::new(1), Peer::new(2), Peer::new(3).id());
     let mut world = World::settled();

@@ -37,8 +37,8 @@ fn the_first_neighbour_is_asked_at_once() {
 }
 
 /// A joiner that has synced from the first of two neighbours, and in whose table are `n` peers, all
-/// of whom the first one told.
-fn joiner_with_table_of(n: u16) -> (World, Vec<PublicKey>) {
+/// of whom the first one told, and of whom it had heard before or not.
+fn joiner_with_table_of(n: u16, was_heard: bool) -> (World, Vec<PublicKey>) {
     let mut world = World::new();
     world.tick();
     let first = world.neighbour();
@@ -46,7 +46,9 @@ fn joiner_with_table_of(n: u16) -> (World, Vec<PublicKey>) {
     world.handle(Event::NeighbourUp(id(1)));
     let peers: Vec<_> = (1..=n).map(|seed| Peer::new(seed).announce(world.now)).collect();
     for announcement in &peers {
-        world.hear(announcement);
+        if was_heard {
+            world.hear(announcement);
+        }
         world.told(announcement, secs(0));
     }
     world.handle(Event::Synced { peer: first, end: SyncEnd::Complete });
@@ -56,14 +58,20 @@ fn joiner_with_table_of(n: u16) -> (World, Vec<PublicKey>) {
 
 #[test]
 fn a_joiner_asks_another_neighbour_because_the_first_may_be_as_young() {
-    let (world, asked) = joiner_with_table_of(5);
+    let (world, asked) = joiner_with_table_of(5, true);
     assert_eq!(asked, [world.neighbour(), id(1)]);
 }
 
 #[test]
 fn a_table_that_lacks_nothing_of_ours_ends_the_questions() {
-    let (world, asked) = joiner_with_table_of(100);
+    let (world, asked) = joiner_with_table_of(100, true);
     assert_eq!(asked, [world.neighbour()]);
+}
+
+#[test]
+fn a_table_from_which_something_was_new_does_not_end_the_questions() {
+    let (world, asked) = joiner_with_table_of(100, false);
+    assert_eq!(asked, [world.neighbour(), id(1)]);
 }
 
 #[test]
