@@ -53,10 +53,6 @@ const MAX_LINK_EVENTS: usize = 256;
 /// How long a content is kept for neighbours that ask for it. Origin: they ask within a second; three times
 /// as long, as iroh-gossip keeps it, a flood fills three times the memory.
 const CONTENT_KEPT: Duration = Duration::from_secs(10);
-/// How long a message is known again. Origin: as iroh-gossip keeps contents; one takes a second to all.
-/// Three times as long, as iroh-gossip does it, a flood fills three times the memory here, too, and what
-/// was made room for once is never given back.
-const MESSAGES_KNOWN: Duration = Duration::from_secs(30);
 /// How often to look after what is kept. Origin: the finest of the times below, with room.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How long after an offence others have taken the offender's place. Origin: a guess; who has too few
@@ -153,11 +149,8 @@ fn state(around: &Surroundings) -> State {
     let me = around.endpoint.id();
     let told = around.announce_addrs.select(&around.endpoint.addr(), around.private);
     let rng = StdRng::from_rng(&mut rand::rng());
-    let broadcast = PlumtreeConfig {
-        message_cache_retention: CONTENT_KEPT,
-        message_id_retention: MESSAGES_KNOWN,
-        ..PlumtreeConfig::default()
-    };
+    let broadcast =
+        PlumtreeConfig { message_cache_retention: CONTENT_KEPT, ..PlumtreeConfig::default() };
     let config = proto::Config { broadcast, ..proto::Config::default() };
     State::new(me, places::write(&told), config, rng)
 }
