@@ -24,6 +24,7 @@ Examples:
   id-cli peers --format tsv | cut -f1          node ids only
   id-cli peers --min-peers 5 --format tsv >/dev/null || echo 'too few'
   id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
+  id-cli peers --depth -1 --format svg >peers.svg
 
 The table is for eyes; scripts use tsv, json or jsonl.";
 
@@ -135,6 +136,10 @@ pub(crate) struct PeersArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+
+    /// Print who named whom as well: in json and jsonl; dot, graphml and svg always do
+    #[arg(long)]
+    pub(crate) edges: bool,
 
     /// What to say on stderr meanwhile
     #[arg(long, value_enum, value_name = "MODE", default_value_t = ProgressMode::Auto)]

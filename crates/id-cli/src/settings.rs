@@ -16,7 +16,7 @@ use id_node::{config::read_secret, endpoint::Relay};
 use crate::{
     cli::{At, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
     exit::Stop,
-    output::Format,
+    output::{EdgeUse, Format},
     progress::ProgressMode,
     source::{LocalNode, Source, Wanted, other_network},
 };
@@ -63,6 +63,7 @@ impl PeersSettings {
         };
         let node = args.node.as_ref().map(PeerRef::addrs);
         let more = bootstrap.iter().flat_map(PeerRef::addrs).cloned().collect();
+        let format = if args.json { Format::Json } else { args.format };
         let mut key = None;
         let local = || {
             let local = LocalNode::find(args.network.data_dir.as_deref())?;
@@ -78,6 +79,7 @@ impl PeersSettings {
             mdns: !args.no_mdns,
             bootstrap_dns: args.bootstrap_dns.map(|names| names.0).unwrap_or_default(),
             limits: Limits {
+                max_edges: max_edges(format, args.edges)?,
                 max_depth: depth(args.depth),
                 max_peers: args.max_peers,
                 concurrency: args.concurrency,
@@ -85,7 +87,7 @@ impl PeersSettings {
                 ..Limits::default()
             },
             min_peers: args.min_peers,
-            format: if args.json { Format::Json } else { args.format },
+            format,
             progress: args.progress,
         })
     }
@@ -184,6 +186,19 @@ impl TryFrom<&PingArgs> for AskSettings {
 
     fn try_from(args: &PingArgs) -> Result<Self> {
         Self::new(args.node.clone(), args.timeout, &args.network)
+    }
+}
+
+/// Most edges that are kept and printed. Origin: a thousand peers, the default of --max-peers, that all
+/// know each other; as JSON it is 150 MB.
+const MAX_EDGES: usize = 1_000_000;
+
+fn max_edges(format: Format, is_asked_for: bool) -> Result<usize, Stop> {
+    match (format.edges(), is_asked_for) {
+        (EdgeUse::Never, true) => Err(Stop::usage("--edges: the format has no place for edges")
+            .with_hint("give --format json, jsonl, dot, graphml or svg")),
+        (EdgeUse::Never, false) | (EdgeUse::IfAsked, false) => Ok(0),
+        (EdgeUse::IfAsked, true) | (EdgeUse::Always, _) => Ok(MAX_EDGES),
     }
 }
 

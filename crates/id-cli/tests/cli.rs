@@ -36,12 +36,13 @@ fn assert_error(ended: &Ended, code: i32, says: &str) {
 
 #[test]
 fn bad_arguments_are_usage_errors() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["peers", "--depth", "-2"], "-2"),
         (&["peers", "--max-peers", "0"], "--max-peers"),
         (&["peers", "--timeout", "0"], "--timeout"),
         (&["peers", "--concurrency", "none"], "--concurrency"),
         (&["peers", "--format", "xml"], "xml"),
+        (&["peers", "--edges"], "the format has no place for edges"),
         (&["peers", "--rpc", "--gossip"], "cannot be used with"),
         (&["peers", "--relay", "maybe"], "`maybe` is no relay"),
         (&["peers", "--bootstrap", "nobody"], "`nobody` is no node id"),
@@ -146,7 +147,7 @@ fn runtime_file_of_a_node_that_was_killed_is_no_node() {
 
 #[test]
 fn unreachable_node_is_exit_code_5_and_still_a_result() {
-    for format in ["table", "tsv", "json", "jsonl"] {
+    for format in ["table", "tsv", "json", "jsonl", "dot", "graphml", "svg"] {
         let args = ["peers", &nobody(), "--no-relay", "--timeout", "0.3", "--format", format];
         let ended = run(&args);
         assert_eq!(ended.code, Some(5), "{format}: {}", ended.err);

@@ -3,6 +3,7 @@
 mod driver;
 mod event;
 mod frontier;
+mod graph;
 mod known;
 mod limits;
 mod places;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
+pub use graph::Graph;
 pub use limits::{Depth, Limits};
 pub use report::{
     Alone, CrawlReport, CrawledPeer, MAX_ANSWERED_SHARE, MAX_VIA, MIN_ASKED_ALONE, PeerStatus,

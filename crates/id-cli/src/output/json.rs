@@ -4,10 +4,28 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::{output::model::Document, sanitize};
+use crate::{
+    output::model::{Document, Edges},
+    sanitize,
+};
 
 pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
-    pretty(document, out)
+    let (edges, edges_left_out) = match document.edges_json() {
+        Some(edges) => (Some(edges), Some(document.n_edges_left_out())),
+        None => (None, None),
+    };
+    pretty(&Whole { document, edges, edges_left_out }, out)
+}
+
+/// The document, with what isn't there unless it is asked for.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    document: &'a Document,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edges: Option<Edges<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edges_left_out: Option<u64>,
 }
 
 /// Writes `value` over several lines.

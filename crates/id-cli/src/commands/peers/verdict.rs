@@ -27,6 +27,7 @@ pub(super) fn pronounce(outcome: &Outcome, settings: &PeersSettings) -> Exit {
     let stopped = stopped.map(|reason| early_end(reason, &document.crawl.limits));
     let warnings =
         stopped.into_iter().chain(disbelieved(&document.summary)).chain(barren(document));
+    let warnings = warnings.chain(left_out(document));
     warnings.for_each(|warning| talk::warning(&warning));
     match exit {
         Exit::NoSource => complain(document),
@@ -82,6 +83,11 @@ fn disbelieved(summary: &Summary) -> Option<String> {
         .filter_map(|reason| summary.rejected.get(reason).map(|n| format!("{n} {reason}")));
     let faults: Vec<String> = faults.collect();
     (!faults.is_empty()).then(|| format!("not believed, and not listed: {}", faults.join(", ")))
+}
+
+fn left_out(document: &Document) -> Option<String> {
+    let n = document.n_edges_left_out();
+    (n > 0).then(|| format!("{n} edges more than could be kept are left out"))
 }
 
 /// Most peers that are warned of by name. Origin: what one reads.
