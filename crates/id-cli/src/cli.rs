@@ -42,6 +42,17 @@ Examples:
 NODE is the peer in question; it isn't asked itself. What is printed is the word of the node that is
 asked, but for the announcement, whose signature is checked here.";
 
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  id-cli peers --depth -1 --json --edges >monday.json
+  id-cli peers --depth -1 --json --edges >tuesday.json
+  id-cli diff monday.json tuesday.json
+  id-cli diff monday.json tuesday.json --json | jq -r '.went[].node_id'
+
++ came, - went, ~ changed; an edge, from -> to, is there if both documents have edges.
+
+Exit codes: 0 the same, 1 different, 2 trouble.";
+
 const TICKET_EXAMPLES: &str = "\
 Examples:
   id-node --bootstrap \"$(id-cli ticket)\"      join the network of this machine's node
@@ -74,6 +85,8 @@ pub(crate) enum Command {
     Ping(PingArgs),
     /// Print a ticket through which others find a node's network
     Ticket(TicketArgs),
+    /// Compare two documents that `peers --json` wrote: who came, went, changed
+    Diff(DiffArgs),
     /// Print a script that completes this program's arguments
     Completions(CompletionsArgs),
 }
@@ -226,6 +239,21 @@ pub(crate) struct TicketArgs {
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub(crate) struct DiffArgs {
+    /// The older document
+    pub(crate) a: PathBuf,
+
+    /// The newer document
+    pub(crate) b: PathBuf,
+
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `completions`.
