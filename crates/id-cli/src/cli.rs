@@ -23,6 +23,7 @@ Examples:
   id-cli peers idticket… --json | jq .summary
   id-cli peers --format tsv | cut -f1          node ids only
   id-cli peers --min-peers 5 --format tsv >/dev/null || echo 'too few'
+  id-cli peers --depth -1 --check              do all see one network?
   id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
   id-cli peers --depth -1 --format svg >peers.svg
 
@@ -141,6 +142,11 @@ pub(crate) struct PeersArgs {
     /// End with exit code 3 if fewer peers are known in the end
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) min_peers: usize,
+
+    /// Compare what those who answer know of each other; end with exit code 3 if they are several
+    /// networks, or if that can't be said
+    #[arg(long, conflicts_with = "gossip")]
+    pub(crate) check: bool,
 
     /// How to print the peers
     #[arg(long, value_enum, default_value_t = Format::Table)]

@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Different,
     /// The arguments, the environment or what they refer to make no sense.
     Usage,
-    /// It worked, but a condition of the caller's doesn't hold: `--min-peers`.
+    /// It worked, but a condition of the caller's doesn't hold: `--min-peers`, `--check`.
     Unmet,
     /// It ended before it was done; what there was is printed.
     StoppedEarly,

@@ -36,6 +36,10 @@ pub(crate) struct PeersSettings {
     pub(crate) bootstrap_dns: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) min_peers: usize,
+    /// Whether to compare views.
+    pub(crate) check: bool,
+    /// Whether who named whom is printed.
+    pub(crate) shows_edges: bool,
     pub(crate) format: Format,
     pub(crate) progress: ProgressMode,
 }
@@ -70,6 +74,8 @@ impl PeersSettings {
             key = local.key();
             Ok(local)
         };
+        let wanted = if args.check { Wanted::Rpc } else { wanted };
+        let shows_edges = shows_edges(format, args.edges)?;
         Ok(Self {
             wanted,
             source: Source::choose(wanted, node, more, local, &network)?,
@@ -79,7 +85,7 @@ impl PeersSettings {
             mdns: !args.no_mdns,
             bootstrap_dns: args.bootstrap_dns.map(|names| names.0).unwrap_or_default(),
             limits: Limits {
-                max_edges: max_edges(format, args.edges)?,
+                max_edges: if shows_edges || args.check { MAX_EDGES } else { 0 },
                 max_depth: depth(args.depth),
                 max_peers: args.max_peers,
                 concurrency: args.concurrency,
@@ -87,6 +93,8 @@ impl PeersSettings {
                 ..Limits::default()
             },
             min_peers: args.min_peers,
+            check: args.check,
+            shows_edges,
             format,
             progress: args.progress,
         })
@@ -193,12 +201,12 @@ impl TryFrom<&PingArgs> for AskSettings {
 /// know each other; as JSON it is 150 MB.
 const MAX_EDGES: usize = 1_000_000;
 
-fn max_edges(format: Format, is_asked_for: bool) -> Result<usize, Stop> {
+fn shows_edges(format: Format, is_asked_for: bool) -> Result<bool, Stop> {
     match (format.edges(), is_asked_for) {
         (EdgeUse::Never, true) => Err(Stop::usage("--edges: the format has no place for edges")
             .with_hint("give --format json, jsonl, dot, graphml or svg")),
-        (EdgeUse::Never, false) | (EdgeUse::IfAsked, false) => Ok(0),
-        (EdgeUse::IfAsked, true) | (EdgeUse::Always, _) => Ok(MAX_EDGES),
+        (EdgeUse::Never, false) | (EdgeUse::IfAsked, false) => Ok(false),
+        (EdgeUse::IfAsked, true) | (EdgeUse::Always, _) => Ok(true),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Crawling: from peer to peer, bounded, every claim checked.
 
+mod agreement;
 mod driver;
 mod event;
 mod frontier;
@@ -12,6 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::{Agreement, View};
 pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
 pub use graph::Graph;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::{
-    output::model::{Document, Edges},
+    output::model::{Check, Document, Edges},
     sanitize,
 };
 
@@ -14,7 +14,7 @@ pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()
         Some(edges) => (Some(edges), Some(document.n_edges_left_out())),
         None => (None, None),
     };
-    pretty(&Whole { document, edges, edges_left_out }, out)
+    pretty(&Whole { document, edges, edges_left_out, agreement: agreement(document) }, out)
 }
 
 /// The document, with what isn't there unless it is asked for.
@@ -26,6 +26,13 @@ struct Whole<'a> {
     edges: Option<Edges<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     edges_left_out: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<&'a Check>,
+}
+
+/// What came of comparing views, if that was asked for; `null` if it can't be said.
+pub(super) fn agreement(document: &Document) -> Option<&Check> {
+    document.check.is_wanted().then_some(&document.check)
 }
 
 /// Writes `value` over several lines.
@@ -68,8 +75,11 @@ mod tests {
         match schema {
             Value::Object(fields) => {
                 fields.values_mut().for_each(close);
-                if fields.get("type") == Some(&"object".into()) && fields.contains_key("properties")
-                {
+                let is_object = fields.get("type").is_some_and(|kind| {
+                    *kind == "object"
+                        || kind.as_array().is_some_and(|k| k.contains(&"object".into()))
+                });
+                if is_object && fields.contains_key("properties") {
                     fields.insert("additionalProperties".to_owned(), false.into());
                 }
             }

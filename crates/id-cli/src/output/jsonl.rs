@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::output::{
     json,
-    model::{Crawl, Document, Header, Peer, Summary},
+    model::{Check, Crawl, Document, Header, Peer, Summary},
 };
 
 /// One line.
@@ -32,6 +32,8 @@ enum Line<'a> {
         summary: &'a Summary,
         #[serde(skip_serializing_if = "Option::is_none")]
         edges_left_out: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agreement: Option<&'a Check>,
     },
 }
 
@@ -67,7 +69,8 @@ impl<W: Write> Lines<W> {
         }
         let Document { crawl, summary, .. } = document;
         let edges_left_out = document.graph.as_ref().map(Graph::n_left_out);
-        self.write(&Line::Summary { crawl, summary, edges_left_out })
+        let agreement = json::agreement(document);
+        self.write(&Line::Summary { crawl, summary, edges_left_out, agreement })
     }
 
     fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
@@ -105,6 +108,9 @@ mod tests {
             document["edges"] = edges
                 .map(|edge| Value::from(vec![edge["from"].clone(), edge["to"].clone()]))
                 .collect();
+        }
+        if let Some(agreement) = summary.get("agreement") {
+            document["agreement"] = agreement.clone();
         }
         document["peers"] = lines.into();
         remove_type(&mut document);

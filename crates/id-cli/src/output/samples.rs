@@ -17,7 +17,7 @@ use id_client::{
 
 use crate::output::{
     Format,
-    model::{Document, Header, Peer, Status},
+    model::{Agreement, Check, Document, Header, Peer, Status, View},
     render,
 };
 
@@ -44,6 +44,8 @@ pub(crate) fn all() -> Vec<(&'static str, Document)> {
         ("long name", long_name()),
         ("partial", partial()),
         ("partial with edges", partial_with_edges()),
+        ("split", checked(Check::Known(split()))),
+        ("views unknown", checked(Check::Unknown)),
     ]
 }
 
@@ -110,6 +112,29 @@ pub(crate) fn partial_with_edges() -> Document {
     let graph = Graph::new(document.peers.len(), [(1, 0), (0, 1), (0, 3), (1, 3)]);
     document.graph = Some(graph.with_left_out(2));
     document
+}
+
+/// A crawl whose views were compared.
+pub(crate) fn checked(check: Check) -> Document {
+    Document { check, ..complete() }
+}
+
+/// Three who know each other, and two who know only each other.
+pub(crate) fn split() -> Agreement {
+    let view = |i: usize| View {
+        node_id: id(i),
+        missing: if i < 3 { 2 } else { 3 },
+        missing_share: if i < 3 { 0.5 } else { 0.75 },
+        island: usize::from(i > 2),
+        strong_island: usize::from(i > 2),
+    };
+    Agreement {
+        split: true,
+        islands: vec![3, 2],
+        strong_islands: vec![3, 2],
+        one_way_edges: 0,
+        views: (0..5).map(view).collect(),
+    }
 }
 
 /// Peers by number, with who knows whom, as a crawl from `starts` would show them; peers of which

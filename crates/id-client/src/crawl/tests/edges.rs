@@ -54,6 +54,22 @@ async fn without_room_edges_are_counted_and_without_being_wanted_not_even_that()
 }
 
 #[tokio::test]
+async fn who_didnt_answer_has_no_view_and_a_crawl_without_edges_or_room_says_nothing() {
+    let network = MemoryNetwork::ring(6).with(3, Behaviour::Refuses);
+    let agreement = crawl(&network, with_edges(100)).await.agreement().unwrap();
+    assert_eq!(agreement.views.len(), report_answered(&network).await);
+    assert!(agreement.views.iter().all(|view| view.n_missing > 0));
+    assert_eq!(crawl(&network, unlimited()).await.agreement(), None);
+    assert_eq!(crawl(&network, with_edges(1)).await.agreement(), None);
+    let full = crawl(&network, Limits { max_peers: n(2), ..with_edges(100) }).await;
+    assert_eq!(full.agreement(), None);
+}
+
+async fn report_answered(network: &MemoryNetwork) -> usize {
+    crawl(network, unlimited()).await.summary().answered
+}
+
+#[tokio::test]
 async fn whoever_was_displaced_is_in_no_edge() {
     let network = MemoryNetwork::random(100, 10, 7);
     for max in [5, 20, 60] {
