@@ -198,7 +198,7 @@ impl TryFrom<&PingArgs> for AskSettings {
 }
 
 /// Most edges that are kept and printed. Origin: a thousand peers, the default of --max-peers, that all
-/// know each other; as JSON it is 150 MB.
+/// know each other; as JSON it is 160 MB.
 const MAX_EDGES: usize = 1_000_000;
 
 fn shows_edges(format: Format, is_asked_for: bool) -> Result<bool, Stop> {

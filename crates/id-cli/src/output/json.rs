@@ -37,8 +37,24 @@ pub(super) fn agreement(document: &Document) -> Option<&Check> {
 
 /// Writes `value` over several lines.
 pub(crate) fn pretty(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    let encoded = serde_json::to_string_pretty(value)?;
-    writeln!(out, "{}", sanitize::json(&encoded))
+    serde_json::to_writer_pretty(Harmless(&mut *out), value)?;
+    writeln!(out)
+}
+
+/// Takes encoded JSON in pieces, so that a document of a million edges isn't held as a whole.
+struct Harmless<W>(W);
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        // The encoder cuts strings only where it escapes an ASCII character.
+        let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
+        self.0.write_all(sanitize::json(text).as_bytes())?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Writes `value` on one line.
@@ -198,6 +214,17 @@ mod tests {
         assert!(!shown.contains(['\x1b', '\u{202e}', '\u{9b}']), "{shown}");
         let document: Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(document["peers"][0]["name"], "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m");
+    }
+
+    #[test]
+    fn document_in_pieces_is_what_the_whole_would_be() {
+        let name = "é\"日\u{202e}\\x\u{9b}\n🦀\u{7f}";
+        let value = serde_json::json!({"name": name, "list": [name, 1, null, [name, name]]});
+        let mut pieces = Vec::new();
+        super::pretty(&value, &mut pieces).unwrap();
+        let whole = serde_json::to_string_pretty(&value).unwrap();
+        let expected = format!("{}\n", crate::sanitize::json(&whole));
+        assert_eq!(String::from_utf8(pieces).unwrap(), expected);
     }
 
     #[test]
