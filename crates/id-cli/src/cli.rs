@@ -23,7 +23,9 @@ Examples:
   id-cli peers idticket… --json | jq .summary
   id-cli peers --format tsv | cut -f1          node ids only
   id-cli peers --min-peers 5 --format tsv >/dev/null || echo 'too few'
+  id-cli peers --depth -1 --check              do all see one network?
   id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
+  id-cli peers --depth -1 --format svg >peers.svg
 
 The table is for eyes; scripts use tsv, json or jsonl.";
 
@@ -40,6 +42,17 @@ Examples:
 
 NODE is the peer in question; it isn't asked itself. What is printed is the word of the node that is
 asked, but for the announcement, whose signature is checked here.";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  id-cli peers --depth -1 --json --edges >monday.json
+  id-cli peers --depth -1 --json --edges >tuesday.json
+  id-cli diff monday.json tuesday.json
+  id-cli diff monday.json tuesday.json --json | jq -r '.went[].node_id'
+
++ came, - went, ~ changed; an edge, from -> to, is there if both documents have edges.
+
+Exit codes: 0 the same, 1 different, 2 trouble.";
 
 const TICKET_EXAMPLES: &str = "\
 Examples:
@@ -73,6 +86,8 @@ pub(crate) enum Command {
     Ping(PingArgs),
     /// Print a ticket through which others find a node's network
     Ticket(TicketArgs),
+    /// Compare two documents that `peers --json` wrote: who came, went, changed
+    Diff(DiffArgs),
     /// Print a script that completes this program's arguments
     Completions(CompletionsArgs),
 }
@@ -128,6 +143,11 @@ pub(crate) struct PeersArgs {
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) min_peers: usize,
 
+    /// Compare what those who answer know of each other; end with exit code 3 if they are several
+    /// networks, or if that can't be said
+    #[arg(long, conflicts_with = "gossip")]
+    pub(crate) check: bool,
+
     /// How to print the peers
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -135,6 +155,10 @@ pub(crate) struct PeersArgs {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+
+    /// Print who named whom as well: in json and jsonl; dot, graphml and svg always do
+    #[arg(long)]
+    pub(crate) edges: bool,
 
     /// What to say on stderr meanwhile
     #[arg(long, value_enum, value_name = "MODE", default_value_t = ProgressMode::Auto)]
@@ -221,6 +245,21 @@ pub(crate) struct TicketArgs {
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = DIFF_EXAMPLES)]
+pub(crate) struct DiffArgs {
+    /// The older document
+    pub(crate) a: PathBuf,
+
+    /// The newer document
+    pub(crate) b: PathBuf,
+
+    /// Print a JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of `completions`.

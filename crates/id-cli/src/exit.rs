@@ -11,9 +11,11 @@ pub(crate) enum Exit {
     Ok,
     /// Something failed that is none of the below.
     Failure,
+    /// `diff` compared, and there is a difference; as diff(1) says it.
+    Different,
     /// The arguments, the environment or what they refer to make no sense.
     Usage,
-    /// It worked, but a condition of the caller's doesn't hold: `--min-peers`.
+    /// It worked, but a condition of the caller's doesn't hold: `--min-peers`, `--check`.
     Unmet,
     /// It ended before it was done; what there was is printed.
     StoppedEarly,
@@ -28,7 +30,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Ok => 0,
-            Self::Failure => 1,
+            Self::Failure | Self::Different => 1,
             Self::Usage => 2,
             Self::Unmet => 3,
             Self::StoppedEarly => 4,
@@ -105,8 +107,8 @@ mod tests {
     #[test]
     fn codes_are_those_that_scripts_rely_on() {
         use Exit::*;
-        let all = [Ok, Failure, Usage, Unmet, StoppedEarly, NoSource, Interrupted];
-        assert_eq!(all.map(Exit::code), [0, 1, 2, 3, 4, 5, 130]);
+        let all = [Ok, Failure, Different, Usage, Unmet, StoppedEarly, NoSource, Interrupted];
+        assert_eq!(all.map(Exit::code), [0, 1, 1, 2, 3, 4, 5, 130]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use id_node::{config::read_secret, endpoint::Relay};
 use crate::{
     cli::{At, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
     exit::Stop,
-    output::Format,
+    output::{EdgeUse, Format},
     progress::ProgressMode,
     source::{LocalNode, Source, Wanted, other_network},
 };
@@ -36,6 +36,10 @@ pub(crate) struct PeersSettings {
     pub(crate) bootstrap_dns: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) min_peers: usize,
+    /// Whether to compare views.
+    pub(crate) check: bool,
+    /// Whether who named whom is printed.
+    pub(crate) shows_edges: bool,
     pub(crate) format: Format,
     pub(crate) progress: ProgressMode,
 }
@@ -63,12 +67,15 @@ impl PeersSettings {
         };
         let node = args.node.as_ref().map(PeerRef::addrs);
         let more = bootstrap.iter().flat_map(PeerRef::addrs).cloned().collect();
+        let format = if args.json { Format::Json } else { args.format };
         let mut key = None;
         let local = || {
             let local = LocalNode::find(args.network.data_dir.as_deref())?;
             key = local.key();
             Ok(local)
         };
+        let wanted = if args.check { Wanted::Rpc } else { wanted };
+        let shows_edges = shows_edges(format, args.edges)?;
         Ok(Self {
             wanted,
             source: Source::choose(wanted, node, more, local, &network)?,
@@ -78,6 +85,7 @@ impl PeersSettings {
             mdns: !args.no_mdns,
             bootstrap_dns: args.bootstrap_dns.map(|names| names.0).unwrap_or_default(),
             limits: Limits {
+                max_edges: if shows_edges || args.check { MAX_EDGES } else { 0 },
                 max_depth: depth(args.depth),
                 max_peers: args.max_peers,
                 concurrency: args.concurrency,
@@ -85,7 +93,9 @@ impl PeersSettings {
                 ..Limits::default()
             },
             min_peers: args.min_peers,
-            format: if args.json { Format::Json } else { args.format },
+            check: args.check,
+            shows_edges,
+            format,
             progress: args.progress,
         })
     }
@@ -184,6 +194,19 @@ impl TryFrom<&PingArgs> for AskSettings {
 
     fn try_from(args: &PingArgs) -> Result<Self> {
         Self::new(args.node.clone(), args.timeout, &args.network)
+    }
+}
+
+/// Most edges that are kept and printed. Origin: a thousand peers, the default of --max-peers, that all
+/// know each other; as JSON it is 160 MB.
+const MAX_EDGES: usize = 1_000_000;
+
+fn shows_edges(format: Format, is_asked_for: bool) -> Result<bool, Stop> {
+    match (format.edges(), is_asked_for) {
+        (EdgeUse::Never, true) => Err(Stop::usage("--edges: the format has no place for edges")
+            .with_hint("give --format json, jsonl, dot, graphml or svg")),
+        (EdgeUse::Never, false) | (EdgeUse::IfAsked, false) => Ok(false),
+        (EdgeUse::IfAsked, true) | (EdgeUse::Always, _) => Ok(true),
     }
 }
 

@@ -36,12 +36,14 @@ fn assert_error(ended: &Ended, code: i32, says: &str) {
 
 #[test]
 fn bad_arguments_are_usage_errors() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["peers", "--depth", "-2"], "-2"),
         (&["peers", "--max-peers", "0"], "--max-peers"),
         (&["peers", "--timeout", "0"], "--timeout"),
         (&["peers", "--concurrency", "none"], "--concurrency"),
         (&["peers", "--format", "xml"], "xml"),
+        (&["peers", "--edges"], "the format has no place for edges"),
+        (&["peers", "--check", "--gossip"], "cannot be used with"),
         (&["peers", "--rpc", "--gossip"], "cannot be used with"),
         (&["peers", "--relay", "maybe"], "`maybe` is no relay"),
         (&["peers", "--bootstrap", "nobody"], "`nobody` is no node id"),
@@ -101,7 +103,9 @@ fn ticket(invitation: Option<Invitation>) -> Ticket {
 
 #[test]
 fn without_any_node_there_is_nobody_to_ask() {
-    for args in [&["peers", "--rpc"][..], &["status"], &["whoami"], &["ping"]] {
+    for args in
+        [&["peers", "--rpc"][..], &["peers", "--check"], &["status"], &["whoami"], &["ping"]]
+    {
         let ended = run(args);
         assert_error(&ended, 5, "no node runs on this machine");
         assert!(ended.err.lines().nth(1).is_some_and(|line| line.starts_with("hint: ")));
@@ -146,7 +150,7 @@ fn runtime_file_of_a_node_that_was_killed_is_no_node() {
 
 #[test]
 fn unreachable_node_is_exit_code_5_and_still_a_result() {
-    for format in ["table", "tsv", "json", "jsonl"] {
+    for format in ["table", "tsv", "json", "jsonl", "dot", "graphml", "svg"] {
         let args = ["peers", &nobody(), "--no-relay", "--timeout", "0.3", "--format", format];
         let ended = run(&args);
         assert_eq!(ended.code, Some(5), "{format}: {}", ended.err);

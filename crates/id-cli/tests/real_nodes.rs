@@ -206,6 +206,61 @@ async fn depth_zero_asks_only_the_node_that_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn edges_say_who_named_whom_in_every_format_that_has_them() {
+    let nodes = Nodes::start(3, &Network::public()).await;
+    let ids: Vec<String> = nodes.ids().into_iter().collect();
+    let all = ids.iter().flat_map(|a| ids.iter().map(move |b| (a.clone(), b.clone())));
+    let all: BTreeSet<_> = all.filter(|(a, b)| a != b).collect();
+
+    let document = nodes.json(&["--edges"]);
+    assert_eq!(faults(&schema(), &document), [""; 0]);
+    let edges: Vec<(String, String)> = serde_json::from_value(document["edges"].clone()).unwrap();
+    assert!(edges.is_sorted());
+    assert_eq!(edges.into_iter().collect::<BTreeSet<_>>(), all);
+    assert_eq!(document["edges_left_out"], 0);
+    assert_eq!(nodes.json(&[]).get("edges"), None);
+
+    let lines = nodes.id_cli(&["peers", "--format", "jsonl", "--edges"]);
+    assert_eq!(lines.out.matches("\"type\":\"edge\"").count(), all.len());
+    for (format, edge) in [("dot", " -> "), ("graphml", "<edge "), ("svg", "class=\"way\" ")] {
+        let ended = nodes.id_cli(&["peers", "--format", format]);
+        assert_eq!(ended.code, Some(0), "{format}: {}", ended.err);
+        let expected = if format == "svg" { 2 } else { all.len() };
+        assert_eq!(ended.out.matches(edge).count(), expected, "{format}: {}", ended.out);
+    }
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tells_one_network_from_two() {
+    let (whole, other) =
+        (Nodes::start(3, &Network::public()).await, Nodes::start(2, &Network::public()).await);
+    let document = whole.json(&["--check"]);
+    assert_eq!(faults(&schema(), &document), [""; 0]);
+    assert_eq!(document["agreement"]["split"], false);
+    assert_eq!(document["agreement"]["islands"], serde_json::json!([3]));
+    assert_eq!(document.get("edges"), None);
+    let agreed = whole.id_cli(&["peers", "--check"]);
+    assert_eq!(agreed.code, Some(0), "{}", agreed.err);
+    assert!(agreed.err.contains("3 views: all know each other; 0 one-way"), "{}", agreed.err);
+
+    let elsewhere = other.nodes[0].ticket().to_string();
+    let args = ["peers", "--check", "--json", "--bootstrap", &elsewhere];
+    let split = whole.id_cli(&args);
+    assert_eq!(split.code, Some(3), "{}", split.err);
+    let says = "error: the network is split: parts of 3, 2 know nothing of each other";
+    assert!(split.err.contains(says), "{}", split.err);
+    let document: Value = serde_json::from_str(&split.out).unwrap();
+    assert_eq!(document["agreement"]["strong_islands"], serde_json::json!([3, 2]));
+    for view in document["agreement"]["views"].as_array().unwrap() {
+        let in_first = view["island"] == 0;
+        assert_eq!(view["missing"], if in_first { 2 } else { 3 });
+    }
+    whole.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cap_stops_the_crawl_early_and_prints_what_there_is() {
     let nodes = Nodes::start(3, &Network::public()).await;
     let ended = nodes.id_cli(&["peers", "--max-peers", "2", "--json"]);

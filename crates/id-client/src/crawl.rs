@@ -1,8 +1,10 @@
 //! Crawling: from peer to peer, bounded, every claim checked.
 
+mod agreement;
 mod driver;
 mod event;
 mod frontier;
+mod graph;
 mod known;
 mod limits;
 mod places;
@@ -11,8 +13,10 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use agreement::{Agreement, View};
 pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
+pub use graph::Graph;
 pub use limits::{Depth, Limits};
 pub use report::{
     Alone, CrawlReport, CrawledPeer, MAX_ANSWERED_SHARE, MAX_VIA, MIN_ASKED_ALONE, PeerStatus,

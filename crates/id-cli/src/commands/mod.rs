@@ -1,6 +1,7 @@
 //! One command, one file, each with a `run` that takes its arguments and says how it ended.
 
 mod completions;
+pub(crate) mod diff;
 mod explain;
 mod peers;
 mod ping;
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command) -> Result<Exit> {
         Command::Explain(args) => explain::run(args).await,
         Command::Ping(args) => ping::run(args).await,
         Command::Ticket(args) => ticket::run(args).await,
+        Command::Diff(args) => diff::run(&args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -4,16 +4,57 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::{output::model::Document, sanitize};
+use crate::{
+    output::model::{Check, Document, Edges},
+    sanitize,
+};
 
 pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
-    pretty(document, out)
+    let (edges, edges_left_out) = match document.edges_json() {
+        Some(edges) => (Some(edges), Some(document.n_edges_left_out())),
+        None => (None, None),
+    };
+    pretty(&Whole { document, edges, edges_left_out, agreement: agreement(document) }, out)
+}
+
+/// The document, with what isn't there unless it is asked for.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    document: &'a Document,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edges: Option<Edges<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edges_left_out: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<&'a Check>,
+}
+
+/// What came of comparing views, if that was asked for; `null` if it can't be said.
+pub(super) fn agreement(document: &Document) -> Option<&Check> {
+    document.check.is_wanted().then_some(&document.check)
 }
 
 /// Writes `value` over several lines.
 pub(crate) fn pretty(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    let encoded = serde_json::to_string_pretty(value)?;
-    writeln!(out, "{}", sanitize::json(&encoded))
+    serde_json::to_writer_pretty(Harmless(&mut *out), value)?;
+    writeln!(out)
+}
+
+/// Takes encoded JSON in pieces, so that a document of a million edges isn't held as a whole.
+struct Harmless<W>(W);
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        // The encoder cuts strings only where it escapes an ASCII character.
+        let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
+        self.0.write_all(sanitize::json(text).as_bytes())?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Writes `value` on one line.
@@ -50,8 +91,11 @@ mod tests {
         match schema {
             Value::Object(fields) => {
                 fields.values_mut().for_each(close);
-                if fields.get("type") == Some(&"object".into()) && fields.contains_key("properties")
-                {
+                let is_object = fields.get("type").is_some_and(|kind| {
+                    *kind == "object"
+                        || kind.as_array().is_some_and(|k| k.contains(&"object".into()))
+                });
+                if is_object && fields.contains_key("properties") {
                     fields.insert("additionalProperties".to_owned(), false.into());
                 }
             }
@@ -170,6 +214,17 @@ mod tests {
         assert!(!shown.contains(['\x1b', '\u{202e}', '\u{9b}']), "{shown}");
         let document: Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(document["peers"][0]["name"], "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m");
+    }
+
+    #[test]
+    fn document_in_pieces_is_what_the_whole_would_be() {
+        let name = "é\"日\u{202e}\\x\u{9b}\n🦀\u{7f}";
+        let value = serde_json::json!({"name": name, "list": [name, 1, null, [name, name]]});
+        let mut pieces = Vec::new();
+        super::pretty(&value, &mut pieces).unwrap();
+        let whole = serde_json::to_string_pretty(&value).unwrap();
+        let expected = format!("{}\n", crate::sanitize::json(&whole));
+        assert_eq!(String::from_utf8(pieces).unwrap(), expected);
     }
 
     #[test]

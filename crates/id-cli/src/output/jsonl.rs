@@ -1,4 +1,5 @@
-//! JSON lines: a `version`, then each `peer` once, as soon as its fate is known, then a `summary`.
+//! JSON lines: a `version`, then each `peer` once, as soon as its fate is known, then each `edge` if those
+//! are asked for, then a `summary`.
 //!
 //! Who reads them has every peer without waiting for the end, and knows by the last line that there
 //! was one. The lines hold what the document of [`super::json`] holds.
@@ -8,11 +9,12 @@ use std::{
     io::{self, Write},
 };
 
+use id_client::Graph;
 use serde::Serialize;
 
 use crate::output::{
     json,
-    model::{Crawl, Document, Header, Peer, Summary},
+    model::{Check, Crawl, Document, Header, Peer, Summary},
 };
 
 /// One line.
@@ -21,10 +23,22 @@ use crate::output::{
 enum Line<'a> {
     Version(&'a Header),
     Peer(&'a Peer),
-    Summary { crawl: &'a Crawl, summary: &'a Summary },
+    Edge {
+        from: &'a str,
+        to: &'a str,
+    },
+    Summary {
+        crawl: &'a Crawl,
+        summary: &'a Summary,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        edges_left_out: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        agreement: Option<&'a Check>,
+    },
 }
 
-/// Lines that are written while the crawl runs. Each is flushed.
+/// Lines that are written while the crawl runs. Each is flushed, but for those of edges, which all come
+/// at the end.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     out: W,
@@ -50,8 +64,13 @@ impl<W: Write> Lines<W> {
     /// Writes the peers that are still missing, by node id, and the last line.
     pub(crate) fn finish(mut self, document: &Document) -> io::Result<()> {
         document.peers.iter().try_for_each(|peer| self.peer(peer))?;
+        for (from, to) in document.edges() {
+            json::line(&Line::Edge { from, to }, &mut self.out)?;
+        }
         let Document { crawl, summary, .. } = document;
-        self.write(&Line::Summary { crawl, summary })
+        let edges_left_out = document.graph.as_ref().map(Graph::n_left_out);
+        let agreement = json::agreement(document);
+        self.write(&Line::Summary { crawl, summary, edges_left_out, agreement })
     }
 
     fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
@@ -80,9 +99,19 @@ mod tests {
     fn document(mut lines: Vec<Value>) -> Value {
         let summary = lines.pop().unwrap();
         let mut document = lines.remove(0);
-        lines.sort_by_key(|peer| peer["node_id"].to_string());
+        lines.sort_by_key(|line| line.get("node_id").map(Value::to_string));
         document["crawl"] = summary["crawl"].clone();
         document["summary"] = summary["summary"].clone();
+        if let Some(left_out) = summary.get("edges_left_out") {
+            document["edges_left_out"] = left_out.clone();
+            let edges = lines.extract_if(.., |line| line["type"] == "edge");
+            document["edges"] = edges
+                .map(|edge| Value::from(vec![edge["from"].clone(), edge["to"].clone()]))
+                .collect();
+        }
+        if let Some(agreement) = summary.get("agreement") {
+            document["agreement"] = agreement.clone();
+        }
         document["peers"] = lines.into();
         remove_type(&mut document);
         document

@@ -1,14 +1,19 @@
 //! Output formats: siblings, each rendered from the one [`model`].
 
+pub(crate) mod diff;
+mod dot;
 pub(crate) mod explain;
+mod graphml;
 mod introducers;
 mod json;
 mod jsonl;
 pub(crate) mod model;
 pub(crate) mod status;
+mod svg;
 mod table;
 mod text;
 mod tsv;
+mod xml;
 
 #[cfg(test)]
 pub(crate) mod samples;
@@ -32,6 +37,31 @@ pub(crate) enum Format {
     Json,
     /// For programs that don't want to wait: one line a peer, as it answers or fails
     Jsonl,
+    /// For Graphviz: peers and who named whom
+    Dot,
+    /// For Gephi, yEd, networkx: peers and who named whom
+    Graphml,
+    /// A picture: the start in the centre, a ring for each hop
+    Svg,
+}
+
+impl Format {
+    /// Whether it can hold who named whom.
+    pub(crate) fn edges(self) -> EdgeUse {
+        match self {
+            Self::Table | Self::Tsv => EdgeUse::Never,
+            Self::Json | Self::Jsonl => EdgeUse::IfAsked,
+            Self::Dot | Self::Graphml | Self::Svg => EdgeUse::Always,
+        }
+    }
+}
+
+/// When a format holds who named whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EdgeUse {
+    Never,
+    IfAsked,
+    Always,
 }
 
 /// Prints peers to stdout: as they come where the format allows it, else at the end.
@@ -76,6 +106,9 @@ fn render(format: Format, document: &Document, out: &mut impl Write) -> io::Resu
         Format::Tsv => tsv::render(document, out),
         Format::Json => json::render(document, out),
         Format::Jsonl => jsonl::render(document, out),
+        Format::Dot => dot::render(document, out),
+        Format::Graphml => graphml::render(document, out),
+        Format::Svg => svg::render(document, out),
     }?;
     out.flush()
 }

@@ -9,13 +9,13 @@ use std::{
 };
 
 use id_client::{
-    CrawlReport, CrawledPeer, Depth, Limits, PathKind, PeerStatus, StopReason,
+    CrawlReport, CrawledPeer, Depth, Graph, Limits, PathKind, PeerStatus, StopReason,
     id_proto::{
         Network, PeerEntry, SignedAnnouncement, Source as Knowledge,
         iroh_base::{PublicKey, TransportAddr},
     },
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A minor number grows when a field is added; a major one when a reader must change.
 pub(crate) const FORMAT_VERSION: &str = "1.0";
@@ -32,7 +32,51 @@ pub(crate) struct Document {
     pub(crate) summary: Summary,
     /// By node id.
     pub(crate) peers: Vec<Peer>,
+    /// Who named whom, by position in `peers`, if that was asked for.
+    #[serde(skip)]
+    pub(crate) graph: Option<Graph>,
+    /// Whether those who answered see one network, if that was asked for.
+    #[serde(skip)]
+    pub(crate) check: Check,
 }
+
+/// What came of comparing views.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Check {
+    #[default]
+    NotWanted,
+    /// It can't be said.
+    Unknown,
+    Known(Agreement),
+}
+
+/// What those who answered know of each other.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Agreement {
+    pub(crate) split: bool,
+    /// Sizes, the largest first.
+    pub(crate) islands: Vec<usize>,
+    pub(crate) strong_islands: Vec<usize>,
+    pub(crate) one_way_edges: usize,
+    /// By node id.
+    pub(crate) views: Vec<View>,
+}
+
+/// What one of them knows of the others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct View {
+    pub(crate) node_id: String,
+    /// How many of the others it doesn't know.
+    pub(crate) missing: usize,
+    pub(crate) missing_share: f64,
+    /// Positions in the lists of sizes.
+    pub(crate) island: usize,
+    pub(crate) strong_island: usize,
+}
+
+/// Who named whom, as JSON: `[["from", "to"], …]`.
+pub(crate) struct Edges<'a>(&'a Document);
 
 /// What is known before the first peer.
 #[derive(Debug, Clone, Serialize)]
@@ -206,7 +250,8 @@ impl Document {
             duration_ms: millis(report.duration),
             limits: LimitsInfo::new(&report.limits),
         };
-        Self::new(header, crawl, report.peers.iter().map(Peer::crawled).collect())
+        let graph = (report.limits.max_edges > 0).then(|| report.graph.clone());
+        Self::new(header, crawl, report.peers.iter().map(Peer::crawled).collect(), graph)
     }
 
     /// The document of what was heard in the topic.
@@ -219,13 +264,81 @@ impl Document {
             duration_ms: millis(heard.duration),
             limits: LimitsInfo::new(heard.limits),
         };
-        Self::new(header, crawl, heard.entries.iter().map(Peer::heard).collect())
+        let mut peers: Vec<Peer> = heard.entries.iter().map(Peer::heard).collect();
+        peers.sort_by(|a, b| a.node_id.cmp(&b.node_id));
+        let graph = (heard.limits.max_edges > 0).then(|| told(&peers));
+        Self::new(header, crawl, peers, graph)
     }
 
-    fn new(header: Header, crawl: Crawl, mut peers: Vec<Peer>) -> Self {
-        peers.sort_by(|a, b| a.node_id.cmp(&b.node_id));
-        Self { header, crawl, summary: Summary::of(&peers), peers }
+    fn new(header: Header, crawl: Crawl, peers: Vec<Peer>, graph: Option<Graph>) -> Self {
+        debug_assert!(peers.is_sorted_by(|a, b| a.node_id < b.node_id), "edges are by position");
+        Self { header, crawl, summary: Summary::of(&peers), peers, graph, check: Check::NotWanted }
     }
+
+    /// `other`, with these peers instead of its own.
+    #[cfg(test)]
+    pub(super) fn sample(other: Self, peers: Vec<Peer>, graph: Graph) -> Self {
+        Self::new(other.header, other.crawl, peers, Some(graph))
+    }
+
+    /// From whom to whom, by node id.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
+        let id = |position: u32| self.peers[position as usize].node_id.as_str();
+        let edges = self.graph.iter().flat_map(Graph::edges);
+        edges.map(move |(from, to)| (id(*from), id(*to)))
+    }
+
+    /// The same for JSON, if it was asked for.
+    pub(crate) fn edges_json(&self) -> Option<Edges<'_>> {
+        self.graph.as_ref().map(|_| Edges(self))
+    }
+
+    /// How many edges there was no room for.
+    pub(crate) fn n_edges_left_out(&self) -> u64 {
+        self.graph.as_ref().map_or(0, Graph::n_left_out)
+    }
+}
+
+impl Check {
+    /// Compares the views of a crawl.
+    pub(crate) fn of(report: &CrawlReport) -> Self {
+        let Some(found) = report.agreement() else { return Self::Unknown };
+        let view = |view: &id_client::View| View {
+            node_id: report.peers[view.peer as usize].node_id.to_string(),
+            missing: view.n_missing,
+            missing_share: thousandths(found.share_missing(view)),
+            island: view.island,
+            strong_island: view.strong_island,
+        };
+        Self::Known(Agreement {
+            split: found.is_split(),
+            one_way_edges: found.n_one_way,
+            views: found.views.iter().map(view).collect(),
+            islands: found.islands,
+            strong_islands: found.strong_islands,
+        })
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        *self != Self::NotWanted
+    }
+}
+
+impl Serialize for Edges<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.edges())
+    }
+}
+
+/// Who told a listener of whom, as far as both announced themselves.
+fn told(peers: &[Peer]) -> Graph {
+    let positions: BTreeMap<&str, u32> =
+        peers.iter().map(|peer| peer.node_id.as_str()).zip(0..).collect();
+    let edges = (0..).zip(peers).flat_map(|(to, peer)| {
+        let from = peer.via.iter().filter_map(|id| positions.get(id.as_str()).copied());
+        from.map(move |from| (from, to))
+    });
+    Graph::new(peers.len(), edges)
 }
 
 impl LimitsInfo {

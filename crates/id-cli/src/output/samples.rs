@@ -1,14 +1,14 @@
 //! Reports to render in tests: made of the same types that a crawl returns.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     num::NonZeroUsize,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use id_client::{
-    Alone, CrawlReport, CrawledPeer, Depth, FailKind, Limits, PathKind, PeerStatus, RejectReason,
-    Route, StopReason, Told,
+    Alone, CrawlReport, CrawledPeer, Depth, FailKind, Graph, Limits, PathKind, PeerStatus,
+    RejectReason, Route, StopReason, Told,
     id_proto::{
         Network, PeerAnnouncement, SignedAnnouncement,
         iroh_base::{SecretKey, TransportAddr},
@@ -17,7 +17,7 @@ use id_client::{
 
 use crate::output::{
     Format,
-    model::{Document, Header},
+    model::{Agreement, Check, Document, Header, Peer, Status, View},
     render,
 };
 
@@ -43,6 +43,9 @@ pub(crate) fn all() -> Vec<(&'static str, Document)> {
         ("hostile", hostile()),
         ("long name", long_name()),
         ("partial", partial()),
+        ("partial with edges", partial_with_edges()),
+        ("split", checked(Check::Known(split()))),
+        ("views unknown", checked(Check::Unknown)),
     ]
 }
 
@@ -102,6 +105,89 @@ pub(crate) fn partial() -> Document {
     )
 }
 
+/// The same, with who named whom, and a name that edges have to be safe from.
+pub(crate) fn partial_with_edges() -> Document {
+    let mut document = partial();
+    document.peers[3].name = Some("<b>\"x\\\" & \u{202e}y".to_owned());
+    let graph = Graph::new(document.peers.len(), [(1, 0), (0, 1), (0, 3), (1, 3)]);
+    document.graph = Some(graph.with_left_out(2));
+    document
+}
+
+/// A crawl whose views were compared.
+pub(crate) fn checked(check: Check) -> Document {
+    Document { check, ..complete() }
+}
+
+/// Three who know each other, and two who know only each other.
+pub(crate) fn split() -> Agreement {
+    let view = |i: usize| View {
+        node_id: id(i),
+        missing: if i < 3 { 2 } else { 3 },
+        missing_share: if i < 3 { 0.5 } else { 0.75 },
+        island: usize::from(i > 2),
+        strong_island: usize::from(i > 2),
+    };
+    Agreement {
+        split: true,
+        islands: vec![3, 2],
+        strong_islands: vec![3, 2],
+        one_way_edges: 0,
+        views: (0..5).map(view).collect(),
+    }
+}
+
+/// Peers by number, with who knows whom, as a crawl from `starts` would show them; peers of which
+/// `fails` says so didn't answer. Their ids are far from each other, and always the same.
+pub(crate) fn crawled(
+    n_peers: usize,
+    knows: &[(usize, usize)],
+    starts: &[usize],
+    fails: impl Fn(usize) -> bool,
+) -> Document {
+    let mut depths: BTreeMap<usize, u32> = starts.iter().map(|start| (*start, 0)).collect();
+    let mut via: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut queue: VecDeque<usize> = starts.iter().copied().collect();
+    while let Some(from) = queue.pop_front().filter(|_| !knows.is_empty()) {
+        let depth = depths[&from];
+        for (_, to) in knows.iter().filter(|(who, to)| *who == from && to != who && !fails(*who)) {
+            via.entry(*to).or_default().push(id(from));
+            depths.entry(*to).or_insert_with(|| {
+                queue.push_back(*to);
+                depth + 1
+            });
+        }
+    }
+    let template = complete().peers.remove(0);
+    let mut numbers: Vec<usize> = (0..n_peers).filter(|i| depths.contains_key(i)).collect();
+    numbers.sort_by_key(|i| id(*i));
+    let peers = numbers.iter().map(|i| Peer {
+        node_id: id(*i),
+        name: Some(format!("node {i}")),
+        status: if fails(*i) { Status::Failed } else { Status::Answered },
+        error: fails(*i).then_some("timeout"),
+        depth: Some(depths[i]),
+        via: via.remove(i).unwrap_or_default(),
+        ..template.clone()
+    });
+    let position = |i: &usize| numbers.iter().position(|number| number == i).map(|at| at as u32);
+    let edges = knows.iter().filter(|(from, _)| !fails(*from));
+    let edges = edges.filter_map(|(from, to)| Some((position(from)?, position(to)?)));
+    let graph = Graph::new(numbers.len(), edges);
+    Document::sample(complete(), peers.collect(), graph)
+}
+
+/// A node id made of a number: no key, but as evenly spread as keys are.
+pub(crate) fn id(i: usize) -> String {
+    let mut state = (i as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut word = || {
+        state = (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state ^= state >> 32;
+        format!("{state:016x}")
+    };
+    [word(), word(), word(), word()].concat()
+}
+
 /// A peer whose name and error message are an attack on terminals.
 pub(crate) fn hostile() -> Document {
     let name = "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m";
@@ -131,6 +217,7 @@ fn report(mut peers: Vec<CrawledPeer>) -> CrawlReport {
         stopped_by: None,
         duration: Duration::from_millis(812),
         limits: Limits::default(),
+        graph: Graph::default(),
     }
 }
 

@@ -73,6 +73,15 @@ impl Numbers {
         self.0[word] |= bit;
         is_new
     }
+
+    /// From the smallest to the largest.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Number> {
+        let words = (0..).step_by(u64::BITS as usize).zip(&self.0);
+        words.flat_map(|(first, word)| {
+            let word = *word;
+            (0..u64::BITS).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
+        })
+    }
 }
 
 impl Peer {

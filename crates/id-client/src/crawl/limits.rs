@@ -26,6 +26,11 @@ pub struct Limits {
     ///
     /// Origin: iroh gives up on a dead address after 30 s; a live one answers within two round trips.
     pub ask_timeout: Duration,
+    /// Of how many cases of who named whom the report tells. Default: 0, nothing is kept.
+    ///
+    /// Peers that all know each other make n² of them; each costs four bytes while the crawl runs, and
+    /// eight in the report. Those for whom there is no room are counted.
+    pub max_edges: usize,
 }
 
 impl Default for Limits {
@@ -36,6 +41,7 @@ impl Default for Limits {
             concurrency: NonZeroUsize::new(64).expect("not zero"),
             timeout: Duration::from_secs(30),
             ask_timeout: Duration::from_secs(10),
+            max_edges: 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use id_proto::{SignedAnnouncement, iroh_base::PublicKey};
 
 use crate::{
-    crawl::limits::Limits,
+    crawl::{graph::Graph, limits::Limits},
     error::{AskError, FailKind},
     transport::{PathKind, Route},
 };
@@ -21,6 +21,9 @@ pub struct CrawlReport {
     pub duration: Duration,
     /// The limits it ran under.
     pub limits: Limits,
+    /// Who named whom, by position in [`CrawlReport::peers`], as far as answers were believed. Without
+    /// edges unless [`Limits::max_edges`] makes room for them.
+    pub graph: Graph,
 }
 
 impl CrawlReport {

@@ -11,7 +11,7 @@
 //! Input about a peer that isn't being asked is ignored.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ use crate::{
     crawl::{
         event::CrawlEvent,
         frontier::{Claim, Fate, Frontier, Number},
+        graph::Graph,
         known::{Asking, Numbers, Peer, Progress},
         limits::Limits,
         places::Places,
@@ -62,6 +63,11 @@ pub struct CrawlState {
     address_policy: AddressPolicy,
     /// What became of peers that weren't dialled when their turn came.
     undialled: Vec<CrawlEvent>,
+    /// Whom each who answered named, as far as that is kept.
+    named: BTreeMap<Number, Vec<Number>>,
+    n_edges: usize,
+    /// Cases of who named whom for which there was no room.
+    n_edges_left_out: u64,
 }
 
 /// A question to put to a peer.
@@ -99,6 +105,9 @@ impl CrawlState {
             stopped_by: None,
             address_policy: AddressPolicy::anything(),
             undialled: Vec::new(),
+            named: BTreeMap::new(),
+            n_edges: 0,
+            n_edges_left_out: 0,
         };
         seeds.into_iter().for_each(|seed| state.add_seed(seed));
         state
@@ -225,6 +234,7 @@ impl CrawlState {
         self.stop(StopReason::Interrupted);
         let mut alone = BTreeMap::new();
         self.peers.values().for_each(|peer| peer.count_alone(&mut alone));
+        let graph = self.graph();
         let mut alone_of = |id| Some(alone.remove(&id).unwrap_or_default());
         let peers = self.peers.into_iter().map(|(id, peer)| peer.into_report(id, alone_of(id)));
         CrawlReport {
@@ -232,6 +242,7 @@ impl CrawlState {
             stopped_by: self.stopped_by,
             duration,
             limits: self.limits,
+            graph,
         }
     }
 
@@ -421,17 +432,47 @@ impl CrawlState {
         cut: Cut,
     ) -> Option<CrawlEvent> {
         let peer = self.peers.get_mut(&id)?;
-        let Progress::Asking(asking) = &peer.progress else { return None };
+        let Progress::Asking(asking) = &mut peer.progress else { return None };
         let (turn, n_entries) = (asking.turn, asking.n_entries);
+        let named = std::mem::take(&mut asking.named);
         let status = PeerStatus::from(outcome.clone());
         peer.progress = Progress::Ended { status, is_cut_short: cut == Cut::Short };
         let fate = if outcome.is_ok() { Fate::Answered } else { Fate::Failed };
         self.frontier.finished(turn, fate);
         self.n_asking -= 1;
+        self.keep_edges(id, &named);
         Some(match outcome {
             Ok(()) => CrawlEvent::Answered { peer: id, n_entries },
             Err(error) => CrawlEvent::Failed { peer: id, error },
         })
+    }
+
+    /// Keeps whom `from` named, as far as there is room.
+    fn keep_edges(&mut self, from: PublicKey, named: &Numbers) {
+        if self.limits.max_edges == 0 {
+            return;
+        }
+        let room = self.limits.max_edges - self.n_edges;
+        let from = self.peers[&from].number;
+        let others = named.iter().filter(|number| *number != from);
+        let mut known = others.filter(|number| self.ids.contains_key(number));
+        let kept: Vec<Number> = known.by_ref().take(room).collect();
+        self.n_edges_left_out += known.count() as u64;
+        self.n_edges += kept.len();
+        self.named.insert(from, kept);
+    }
+
+    /// Who named whom. Some may have been displaced since.
+    fn graph(&self) -> Graph {
+        let positions: HashMap<Number, u32> = match self.named.is_empty() {
+            true => HashMap::new(),
+            false => self.peers.values().map(|peer| peer.number).zip(0..).collect(),
+        };
+        let position = |number| positions.get(number).copied();
+        let edges = self.named.iter().flat_map(|(from, named)| {
+            named.iter().filter_map(move |to| Some((position(from)?, position(to)?)))
+        });
+        Graph::new(self.peers.len(), edges).with_left_out(self.n_edges_left_out)
     }
 
     fn insert(&mut self, id: PublicKey, seed_addrs: BTreeSet<TransportAddr>, depth: u32) -> Number {

@@ -1,6 +1,7 @@
 //! Crawls of networks in memory.
 
 mod bounds;
+mod edges;
 mod fair;
 mod judged;
 mod order;

@@ -7,7 +7,7 @@ use id_client::{
 };
 
 use super::{Outcome, Reached, Search};
-use crate::output::model::{Document, Header};
+use crate::output::model::{Check, Document, Header};
 
 impl Search<'_> {
     /// Crawls from `seeds` until it is done, a limit is met or the user has had enough.
@@ -32,11 +32,14 @@ impl Search<'_> {
             }
         }
         let report = crawl.finish().await;
-        Ok(Outcome {
-            document: Document::of_crawl(header, &report),
-            stopped_by: report.stopped_by,
-            reached: reached(&report),
-        })
+        let mut document = Document::of_crawl(header, &report);
+        if self.settings.check {
+            document.check = Check::of(&report);
+        }
+        if !self.settings.shows_edges {
+            document.graph = None;
+        }
+        Ok(Outcome { document, stopped_by: report.stopped_by, reached: reached(&report) })
     }
 
     /// Shows how far the crawl is, and prints a peer whose fate is known.

@@ -8,7 +8,7 @@ use crate::{
     exit::Exit,
     output::{
         Format,
-        model::{Alone, Document, LimitsInfo, Peer, SourceKind, Status, Summary},
+        model::{Agreement, Alone, Check, Document, LimitsInfo, Peer, SourceKind, Status, Summary},
         short_duration, short_id,
     },
     settings::PeersSettings,
@@ -20,6 +20,7 @@ pub(super) fn pronounce(outcome: &Outcome, settings: &PeersSettings) -> Exit {
     let document = &outcome.document;
     if settings.format == Format::Table && settings.progress.is_chatty() {
         talk::note(&counts(document));
+        views(document).iter().for_each(|said| talk::note(said));
     }
     let exit = decide(outcome, settings.min_peers);
     // Who reached nobody needn't be told that it took all the time there was.
@@ -27,12 +28,12 @@ pub(super) fn pronounce(outcome: &Outcome, settings: &PeersSettings) -> Exit {
     let stopped = stopped.map(|reason| early_end(reason, &document.crawl.limits));
     let warnings =
         stopped.into_iter().chain(disbelieved(&document.summary)).chain(barren(document));
+    let warnings = warnings.chain(left_out(document));
     warnings.for_each(|warning| talk::warning(&warning));
     match exit {
         Exit::NoSource => complain(document),
         Exit::Unmet => {
-            let (known, min_peers) = (document.summary.known, settings.min_peers);
-            talk::failure(&format!("{known} peers known, --min-peers {min_peers}"));
+            unmet(document, settings.min_peers).iter().for_each(|unmet| talk::failure(unmet));
         }
         _ => {}
     }
@@ -44,10 +45,60 @@ fn decide(outcome: &Outcome, min_peers: usize) -> Exit {
     match outcome.stopped_by {
         Some(StopReason::Interrupted) => Exit::Interrupted,
         _ if outcome.reached == Reached::Nobody => Exit::NoSource,
-        _ if outcome.document.summary.known < min_peers => Exit::Unmet,
+        _ if !unmet(&outcome.document, min_peers).is_empty() => Exit::Unmet,
         Some(_) => Exit::StoppedEarly,
         None => Exit::Ok,
     }
+}
+
+/// The conditions of the caller's that don't hold.
+fn unmet(document: &Document, min_peers: usize) -> Vec<String> {
+    let known = document.summary.known;
+    let too_few =
+        (known < min_peers).then(|| format!("{known} peers known, --min-peers {min_peers}"));
+    let disagreed = match &document.check {
+        Check::Known(agreement) if agreement.split => Some(split(agreement)),
+        Check::Unknown => {
+            Some("views can't be compared: there are more peers or edges than are kept".to_owned())
+        }
+        Check::Known(_) | Check::NotWanted => None,
+    };
+    too_few.into_iter().chain(disagreed).collect()
+}
+
+fn split(agreement: &Agreement) -> String {
+    let parts = match &agreement.islands[..] {
+        [_] => &agreement.strong_islands,
+        several => several,
+    };
+    let sizes: Vec<String> = parts.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    let more = if parts.len() > MAX_NAMED { ", …" } else { "" };
+    match agreement.islands.len() {
+        1 => format!(
+            "the network is split: parts of {}{more} don't know each other both ways",
+            sizes.join(", ")
+        ),
+        _ => format!(
+            "the network is split: parts of {}{more} know nothing of each other",
+            sizes.join(", ")
+        ),
+    }
+}
+
+/// How far those who answered agree.
+fn views(document: &Document) -> Option<String> {
+    let Check::Known(agreement) = &document.check else { return None };
+    let poorest = agreement.views.iter().max_by(|a, b| a.missing.cmp(&b.missing))?;
+    let poorest = match poorest.missing {
+        0 => "all know each other".to_owned(),
+        _ => format!(
+            "{} lacks most, {:.1} % of the others",
+            short_id(&poorest.node_id),
+            poorest.missing_share * 100.0
+        ),
+    };
+    let n_one_way = agreement.one_way_edges;
+    Some(format!("{} views: {poorest}; {n_one_way} one-way edges", agreement.views.len()))
 }
 
 fn counts(document: &Document) -> String {
@@ -82,6 +133,11 @@ fn disbelieved(summary: &Summary) -> Option<String> {
         .filter_map(|reason| summary.rejected.get(reason).map(|n| format!("{n} {reason}")));
     let faults: Vec<String> = faults.collect();
     (!faults.is_empty()).then(|| format!("not believed, and not listed: {}", faults.join(", ")))
+}
+
+fn left_out(document: &Document) -> Option<String> {
+    let n = document.n_edges_left_out();
+    (n > 0).then(|| format!("{n} edges more than could be kept are left out"))
 }
 
 /// Most peers that are warned of by name. Origin: what one reads.
@@ -154,6 +210,40 @@ mod tests {
             let outcome = outcome(stopped_by, reached);
             assert_eq!(decide(&outcome, min_peers), exit, "{stopped_by:?} {reached:?} {min_peers}");
         }
+    }
+
+    #[test]
+    fn split_network_is_a_condition_unmet_and_so_is_one_of_which_it_cant_be_said() {
+        let verdict = |check| {
+            let document = samples::checked(check);
+            let outcome = Outcome { document, stopped_by: None, reached: Reached::Somebody };
+            (decide(&outcome, 0), unmet(&outcome.document, 0).join("; "))
+        };
+        let whole = Agreement { split: false, ..samples::split() };
+        assert_eq!(verdict(Check::Known(whole)), (Exit::Ok, String::new()));
+        let one_way = Agreement { islands: vec![5], ..samples::split() };
+        let says = |exit, says: &str| (exit, says.to_owned());
+        assert_eq!(
+            verdict(Check::Known(samples::split())),
+            says(Exit::Unmet, "the network is split: parts of 3, 2 know nothing of each other")
+        );
+        assert_eq!(
+            verdict(Check::Known(one_way)),
+            says(
+                Exit::Unmet,
+                "the network is split: parts of 3, 2 don't know each other both ways"
+            )
+        );
+        assert_eq!(verdict(Check::Unknown).0, Exit::Unmet);
+    }
+
+    #[test]
+    fn poorest_view_is_named() {
+        let said = views(&samples::checked(Check::Known(samples::split()))).unwrap();
+        let poorest = &samples::id(4)[..10];
+        let expected =
+            format!("5 views: {poorest} lacks most, 75.0 % of the others; 0 one-way edges");
+        assert_eq!(said, expected);
     }
 
     #[test]
