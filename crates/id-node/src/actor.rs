@@ -42,6 +42,10 @@ const MAX_SYNC_ENTRIES: u32 = 65_536;
 const SMALL_TABLE: usize = 1024;
 /// Origin: copying 65,536 shared entries takes 2 ms; this makes it at most 2 % of a core.
 const VIEW_GAP: Duration = Duration::from_millis(100);
+/// Each time a table has so many more, its views come as much more rarely: making one and dropping the one
+/// before takes time by their length. Origin: views of a few thousand took a tenth of the time of nodes that
+/// were flooded.
+const VIEW_SIZE: usize = 4096;
 /// How often the peers are saved. Origin: what a crash may forget.
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
 /// When they are saved first. Origin: a joiner knows its network by then.
@@ -193,7 +197,8 @@ impl Running {
     }
 
     fn deadline(&self) -> Duration {
-        let show = (self.membership.news() != News::Nothing).then_some(self.shown_at + VIEW_GAP);
+        let show =
+            (self.membership.news() != News::Nothing).then_some(self.shown_at + self.view_gap());
         let rejoin = self.rejoin.due().filter(|_| self.topic.is_some());
         let next = self.membership.next_deadline();
         let save = self.data_dir.is_some().then_some(self.save_at);
@@ -335,7 +340,7 @@ impl Running {
         let is_due = match self.membership.news() {
             News::Nothing => false,
             News::Peers if at_once => true,
-            News::Peers | News::Counters => now >= self.shown_at + VIEW_GAP,
+            News::Peers | News::Counters => now >= self.shown_at + self.view_gap(),
         };
         if is_due {
             self.show(now);
@@ -344,6 +349,11 @@ impl Running {
             self.save_at = now + SAVE_INTERVAL;
             self.save();
         }
+    }
+
+    fn view_gap(&self) -> Duration {
+        let sizes = 1 + self.membership.table_size() / VIEW_SIZE;
+        VIEW_GAP * u32::try_from(sizes).unwrap_or(u32::MAX)
     }
 
     fn show(&mut self, now: Duration) {
