@@ -10,7 +10,7 @@ use super::fixture::{
 use crate::membership::{
     Effect, Event, OwnFacts, Refusal, SyncEnd,
     bucket::{Bucket, Rate},
-    introducers::{MAX_INTRODUCERS, Space},
+    introducers::{Introducers, MAX_INTRODUCERS, Payment, Space},
 };
 
 /// Entries of a table whose introducers have a quota of 128.
@@ -278,11 +278,12 @@ fn an_introducer_that_owes_nothing_any_more_is_forgotten() {
 
 #[test]
 fn only_so_many_introducers_are_remembered() {
-    let mut world = settled(|config| config.verify_gap = None);
-    for (announcement, seed) in announcements(&world, 1..1101).iter().zip(2000..) {
-        world.hear_from(secret(seed).public(), announcement);
+    let mut introducers = Introducers::new(SMALL);
+    for seed in 0..1100 {
+        introducers.pay(secret(seed).public(), Payment::Squeeze, secs(100));
+        introducers.check_invariants(secs(100));
     }
-    assert_eq!(world.node.introducers.n_in_debt(), MAX_INTRODUCERS);
+    assert_eq!(introducers.n_in_debt(), MAX_INTRODUCERS);
 }
 
 #[test]
