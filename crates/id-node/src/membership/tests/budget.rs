@@ -257,6 +257,7 @@ fn whoever_has_its_part_of_the_room_pays_for_more_as_in_a_full_table() {
     let from = world.neighbour();
     deliver(&mut world, 1..QUOTA + 1);
     world.run_for(secs(2 * u64::from(QUOTA)));
+    assert_eq!(world.node.table.n_claimed(&from), usize::from(QUOTA));
     let left = |world: &mut World| {
         let view = world.node.view();
         let it = view.introducers.iter().find(|it| it.share.introducer == from).copied();
