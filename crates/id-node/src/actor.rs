@@ -38,7 +38,8 @@ pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 const LEAVE_LINGER: Duration = Duration::from_millis(250);
 /// Most entries of one sync. Origin: the default table.
 const MAX_SYNC_ENTRIES: u32 = 65_536;
-/// Below this many peers every change of them is shown at once; above, at most every [`VIEW_GAP`].
+/// Below this many peers every change of them is shown at once; above, at most every [`VIEW_GAP`],
+/// and more rarely by [`VIEW_SIZE`].
 const SMALL_TABLE: usize = 1024;
 /// Origin: copying 65,536 shared entries takes 2 ms; this makes it at most 2 % of a core.
 const VIEW_GAP: Duration = Duration::from_millis(100);

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// How often. Origin: giving back 20 MiB takes some milliseconds, a ten-thousandth of a core; and an
-/// operator who looks twice sees it.
+/// How often. Origin: a guess; an operator who looks twice sees it. What it costs was not measured.
 const GAP: Duration = Duration::from_secs(30);
 
 /// Gives back what can be, time and again. Never ends; cancel safe.

@@ -25,8 +25,8 @@ const SKEW: Duration = Duration::from_secs(2 * limits::MAX_CLOCK_SKEW.as_secs())
 
 /// Up to so many, readers are shown every change at once. Origin: a copy takes ten microseconds.
 const SMALL: usize = 256;
-/// How often they are shown more. Origin: a copy of [`MAX_SHOWN`] takes a third of a millisecond, which
-/// makes it a three-thousandth of a core.
+/// How often they are shown more. Origin: a guess; a copy of 16,384 took half a millisecond, and one of
+/// [`MAX_SHOWN`] looks each of them up.
 const SHOW_GAP: Duration = Duration::from_secs(1);
 /// Most that are shown: the best known, and of these the last. Origin: half of those who are remembered;
 /// while a reader holds a copy and the next is made, there are two.
