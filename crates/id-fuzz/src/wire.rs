@@ -27,8 +27,10 @@ pub(crate) fn gossip_message(bytes: &[u8]) -> Outcome {
     };
     assert!(bytes.len() <= MAX_GOSSIP_LEN);
     is_strict(bytes, GossipMessage::decode);
+    let claimed_author = GossipMessage::claimed_author(bytes);
     match message {
         GossipMessage::Announce(announcement) => {
+            assert_eq!(claimed_author, Some(*announcement.claimed().author().as_bytes()));
             check_announcement(&announcement);
             let Ok(signed) = announcement.verify() else { return Refused };
             let written = GossipMessage::announce(&signed);
@@ -38,6 +40,7 @@ pub(crate) fn gossip_message(bytes: &[u8]) -> Outcome {
             assert_eq!(again.bytes(), signed.bytes());
         }
         GossipMessage::Leave(leave) => {
+            assert_eq!(claimed_author, Some(*leave.claimed().author().as_bytes()));
             assert!(leave.bytes().len() <= MAX_SIGNED_LEN);
             let Ok(signed) = leave.verify() else { return Refused };
             let written = GossipMessage::leave(&signed);

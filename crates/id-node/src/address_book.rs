@@ -38,6 +38,11 @@ impl AddressBook {
         self.write().remove(peer);
     }
 
+    /// Whether something is known of the peer of this id.
+    pub(crate) fn has(&self, id: &[u8; 32]) -> bool {
+        self.read().contains_key(id)
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Peers> {
         self.peers.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,7 +79,9 @@ mod tests {
         let at = |port| EndpointAddr::new(peer).with_ip_addr(([192, 0, 2, 1], port).into());
         let book = AddressBook::default();
         assert_eq!(found(&book, peer), None);
+        assert!(!book.has(&peer));
         book.set(at(1));
+        assert!(book.has(&peer));
         book.clone().set(at(2).with_ip_addr(([192, 0, 2, 1], 3).into()));
         assert_eq!(found(&book, peer), Some(at(3).with_ip_addr(([192, 0, 2, 1], 2).into())));
         book.remove(&peer);

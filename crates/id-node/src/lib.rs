@@ -24,6 +24,7 @@ pub mod untrusted;
 mod actor;
 mod address_book;
 mod bootstrap;
+mod bucket;
 mod clock;
 mod node;
 mod observer;

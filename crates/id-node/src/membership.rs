@@ -16,7 +16,6 @@
 
 mod access;
 mod belief;
-mod bucket;
 mod config;
 mod deliverers;
 mod departed;

@@ -31,7 +31,7 @@ use crate::{
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     reload::{ReloadEnd, Reloads},
     service::{Answerer, Service},
-    topic::{Events, GossipCounts, GossipHandler, Topic, TopicOptions},
+    topic::{GossipCounts, GossipHandler, Topic, TopicOptions},
 };
 
 /// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
@@ -93,8 +93,10 @@ impl Node {
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
         let counts = GossipCounts::default();
-        let topic =
-            config.gossip.then(|| join(&endpoint, &config, &access, counts.clone(), &bootstrap));
+        let topic = config.gossip.then(|| {
+            let options = topic_options(&config, &book, &access, counts.clone());
+            Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
+        });
         let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
         let facts = own_facts(&endpoint, &config);
         let (mut membership, first) = membership(&endpoint, &config, &facts, clock);
@@ -274,21 +276,20 @@ fn write_into(book: &AddressBook, peers: Vec<EndpointAddr>) -> BTreeSet<PublicKe
     ids
 }
 
-fn join(
-    endpoint: &Endpoint,
-    config: &NodeConfig,
+fn topic_options<'a>(
+    config: &'a NodeConfig,
+    book: &AddressBook,
     access: &Access,
     counts: GossipCounts,
-    bootstrap: &BTreeSet<PublicKey>,
-) -> (Topic, Events) {
-    let options = TopicOptions {
+) -> TopicOptions<'a> {
+    TopicOptions {
         network: &config.network,
         policy: config.address_policy(),
         announce_addrs: config.announce_addrs,
         counts,
+        book: book.clone(),
         access: access.clone(),
-    };
-    Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
+    }
 }
 
 fn own_facts(endpoint: &Endpoint, config: &NodeConfig) -> OwnFacts {

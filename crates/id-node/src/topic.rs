@@ -5,14 +5,14 @@
 //! for everybody; it reads frames that it can't write again, and then silently sends no more; and it
 //! dials whoever is named, wherever they are said to be. Ours (`swarm`) waits for nobody, lets nothing
 //! in that can't be sent on (`wire`), cuts off whoever takes nothing (`link`), keeps offenders out for a
-//! while (`guests`), and dials where our policy allows it (`places`).
+//! while (`guests`), rations what strangers say (`ration`), and dials where our policy allows it (`places`).
 
 mod counts;
-mod dials;
 mod guests;
 mod link;
 mod links;
 mod places;
+mod ration;
 pub(crate) mod rejoin;
 mod swarm;
 mod wire;
@@ -37,7 +37,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-use crate::{access::Access, config::AnnounceAddrs};
+use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs};
 
 /// How long gossip may take to take a connection. Origin: it takes microseconds.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,6 +68,8 @@ pub(crate) struct TopicOptions<'a> {
     /// Which of our own addresses others are told.
     pub(crate) announce_addrs: AnnounceAddrs,
     pub(crate) counts: GossipCounts,
+    /// Who is in the table.
+    pub(crate) book: AddressBook,
     /// Whom to talk to at all.
     pub(crate) access: Access,
 }
@@ -91,7 +93,7 @@ impl Topic {
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
         let (accepted, accepted_queue) = mpsc::channel(MAX_ACCEPTED);
         let (event_sender, events) = mpsc::channel(MAX_EVENTS);
-        let TopicOptions { network, policy, announce_addrs, counts, access } = options;
+        let TopicOptions { network, policy, announce_addrs, counts, book, access } = options;
         let around = Surroundings {
             endpoint,
             topic: network.gossip_topic().into(),
@@ -99,6 +101,7 @@ impl Topic {
             announce_addrs,
             private: network.is_private(),
             counts,
+            book,
             access,
         };
         let channels =

@@ -6,6 +6,7 @@ use crate::{
     announcement::{SignedAnnouncement, SignedLeave, UnverifiedAnnouncement, UnverifiedLeave},
     error::DecodeError,
     limits::MAX_GOSSIP_LEN,
+    signed::SIGNATURE_LEN,
     wire,
 };
 
@@ -37,6 +38,17 @@ impl GossipMessage {
             }
             wire::Gossip::Leave(signed) => Self::Leave(UnverifiedLeave::decode(signed)?),
         })
+    }
+
+    /// Whose statement the message claims to hold, for a judgement that has to cost next to nothing:
+    /// neither the rest of it nor the signature is looked at, and the id needn't be a key. `None` if
+    /// there can be none.
+    pub fn claimed_author(bytes: &[u8]) -> Option<[u8; 32]> {
+        let message = postcard::from_bytes(bytes).ok()?;
+        let (wire::Gossip::Announce(signed) | wire::Gossip::Leave(signed)) = message;
+        let body = signed.get(SIGNATURE_LEN..)?;
+        let (wire::Head::V1(author), _) = postcard::take_from_bytes(body).ok()?;
+        Some(author)
     }
 
     /// The message that announces.

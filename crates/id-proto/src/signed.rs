@@ -55,7 +55,7 @@ pub(crate) mod sealed {
     }
 }
 
-const SIGNATURE_LEN: usize = Signature::LENGTH;
+pub(crate) const SIGNATURE_LEN: usize = Signature::LENGTH;
 
 /// A statement that decodes and is in bounds, but may be anybody's: the signature is not checked.
 ///

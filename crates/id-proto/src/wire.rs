@@ -59,6 +59,12 @@ pub(crate) enum Gossip<'a> {
     Leave(#[serde(borrow)] &'a Bytes),
 }
 
+/// What the bodies of both kinds begin with.
+#[derive(Deserialize)]
+pub(crate) enum Head {
+    V1([u8; 32]),
+}
+
 #[derive(Serialize, Deserialize)]
 enum Addr<'a> {
     Relay(&'a str),

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use id_proto::{
-    Invitation, Leave, Network, NetworkError, ParsePeerError, PeerAnnouncement, PeerRef, SignError,
-    SignedAnnouncement, Statement, Ticket, UnverifiedAnnouncement, Word,
+    GossipMessage, Invitation, Leave, Network, NetworkError, ParsePeerError, PeerAnnouncement,
+    PeerRef, SignError, SignedAnnouncement, SignedLeave, Statement, Ticket, UnverifiedAnnouncement,
+    Word,
     iroh_base::{EndpointAddr, SecretKey, TransportAddr},
     limits::{
         LEAVE_LIFETIME, MAX_AGENT_LEN, MAX_NAME_LEN, MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TOPIC_LEN,
@@ -101,6 +102,20 @@ fn an_announcement_can_hold_what_it_can_be_read_back_with() {
     let relay = TransportAddr::Relay(too_long.parse().unwrap());
     assert!(PeerAnnouncement::can_hold(&ip));
     assert!(!PeerAnnouncement::can_hold(&relay));
+}
+
+/// What hears only this must take the message for the same that its decoder does.
+#[test]
+fn a_gossip_message_says_whose_statement_it_claims_to_be() {
+    let announced = SignedAnnouncement::sign(announcement(), &secret(1)).unwrap();
+    let left = SignedLeave::sign(leave(), &secret(1)).unwrap();
+    let author = Some(*secret(1).public().as_bytes());
+    for message in [GossipMessage::announce(&announced), GossipMessage::leave(&left)] {
+        assert_eq!(GossipMessage::claimed_author(&message), author);
+        assert_eq!(GossipMessage::claimed_author(&message[..90]), None);
+    }
+    assert_eq!(GossipMessage::claimed_author(b""), None);
+    assert_eq!(GossipMessage::claimed_author(&[2; 200]), None, "of no kind that we know");
 }
 
 // ---- Networks ----

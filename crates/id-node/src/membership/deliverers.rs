@@ -16,14 +16,12 @@
 //! The purses differ by the way, so that an honest neighbour through whom a flood comes by gossip
 //! can still tell us its table.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use id_proto::iroh_base::PublicKey;
 
-use super::{
-    bucket::{Bucket, Rate},
-    event::Way,
-};
+use super::event::Way;
+use crate::bucket::{Bucket, Debts, Owed, Rate};
 
 /// Bad signatures in the name of strangers that a neighbour may deliver at once, and how soon each
 /// may be followed by another. Origin: a newcomer that its neighbours announce is heard if forgeries
@@ -37,9 +35,6 @@ const KNOWN: Rate = Rate { burst: 512, gap: Duration::from_millis(2) };
 /// Bad signatures in the answers of one peer. Origin: an honest table holds none; 16 are a fault of
 /// somebody's memory, and then one each ten seconds shows whether it is over.
 const TOLD: Rate = Rate { burst: 16, gap: Duration::from_secs(10) };
-/// Most deliverers whose debts are remembered. Origin: a debt of gossip is paid within two seconds,
-/// one of answers within three minutes, in which a node has far fewer connections; 100 kB.
-pub(super) const MAX_DELIVERERS: usize = 1024;
 
 /// Who a statement is about, as far as its deliverer's budget goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +74,7 @@ struct Debt {
     told: Bucket,
 }
 
-impl Debt {
+impl Owed for Debt {
     fn owed(&self, now: Duration) -> Duration {
         let buckets = [self.strangers, self.known, self.told];
         buckets.iter().map(|bucket| bucket.owed(now)).max().unwrap_or_default()
@@ -88,16 +83,16 @@ impl Debt {
 
 #[derive(Debug, Default)]
 pub(super) struct Deliverers {
-    debts: BTreeMap<PublicKey, Debt>,
+    debts: Debts<Debt>,
 }
 
 impl Deliverers {
     /// Whether a signature may be checked that `purse` pays for if it is bad.
     pub(super) fn can_pay(&self, purse: Purse, now: Duration) -> bool {
         match purse {
-            Purse::Strangers(by) => self.debt(&by).strangers.has(STRANGERS, now),
-            Purse::Known(by) => self.debt(&by).known.has(KNOWN, now),
-            Purse::Told(by) => self.debt(&by).told.has(TOLD, now),
+            Purse::Strangers(by) => self.debts.of(&by).strangers.has(STRANGERS, now),
+            Purse::Known(by) => self.debts.of(&by).known.has(KNOWN, now),
+            Purse::Told(by) => self.debts.of(&by).told.has(TOLD, now),
             Purse::None => true,
         }
     }
@@ -105,32 +100,18 @@ impl Deliverers {
     /// A signature was bad.
     pub(super) fn pay(&mut self, purse: Purse, now: Duration) {
         match purse {
-            Purse::Strangers(by) => self.owe(by, now, |debt| debt.strangers.take(STRANGERS, now)),
-            Purse::Known(by) => self.owe(by, now, |debt| debt.known.take(KNOWN, now)),
-            Purse::Told(by) => self.owe(by, now, |debt| debt.told.take(TOLD, now)),
+            Purse::Strangers(by) => {
+                self.debts.owe(by, now, |debt| debt.strangers.take(STRANGERS, now))
+            }
+            Purse::Known(by) => self.debts.owe(by, now, |debt| debt.known.take(KNOWN, now)),
+            Purse::Told(by) => self.debts.owe(by, now, |debt| debt.told.take(TOLD, now)),
             Purse::None => {}
         }
     }
 
     /// Forgets those who owe nothing.
     pub(super) fn expire(&mut self, now: Duration) {
-        self.debts.retain(|_, debt| !debt.owed(now).is_zero());
-    }
-
-    fn debt(&self, by: &PublicKey) -> Debt {
-        self.debts.get(by).copied().unwrap_or_default()
-    }
-
-    /// Notes what `by` owes. If that is one deliverer too many, the one that owes the least is
-    /// forgotten, which gives the least away.
-    fn owe(&mut self, by: PublicKey, now: Duration, take: impl FnOnce(&mut Debt)) {
-        take(self.debts.entry(by).or_default());
-        if self.debts.len() > MAX_DELIVERERS {
-            let owed = self.debts.iter().map(|(id, debt)| (debt.owed(now), *id));
-            if let Some((_, least)) = owed.min() {
-                self.debts.remove(&least);
-            }
-        }
+        self.debts.expire(now);
     }
 
     #[cfg(test)]
@@ -141,11 +122,10 @@ impl Deliverers {
     /// What must hold after every event.
     #[cfg(test)]
     pub(super) fn check_invariants(&self, now: Duration) {
-        assert!(self.debts.len() <= MAX_DELIVERERS);
-        for debt in self.debts.values() {
+        self.debts.check_invariants(|debt| {
             assert!(debt.strangers.owed(now) <= STRANGERS.gap * STRANGERS.burst);
             assert!(debt.known.owed(now) <= KNOWN.gap * KNOWN.burst);
             assert!(debt.told.owed(now) <= TOLD.gap * TOLD.burst);
-        }
+        });
     }
 }

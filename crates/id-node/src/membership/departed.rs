@@ -9,11 +9,11 @@ use std::{
 use id_proto::{Statement, iroh_base::PublicKey, limits};
 
 use super::{
-    bucket::Bucket,
     event::{Now, RemovalReason},
     gate,
     table::{Dialled, Entry},
 };
+use crate::bucket::Bucket;
 
 /// Most departed peers that are remembered. Origin: an eighth of the table; 2 MiB. A network of 20,000
 /// whose peers stay for an hour on average has 4,000 goodbyes in the twelve minutes of a memory.

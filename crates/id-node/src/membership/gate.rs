@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use id_proto::{DecodeError, NetworkTag, Statement, iroh_base::PublicKey, limits};
 
-use super::{bucket::Rate, departed::Departed, event::Now, table::Table};
+use super::{departed::Departed, event::Now, table::Table};
 use crate::access::AccessList;
+use crate::bucket::Rate;
 
 /// What is accepted of one author: one announcement in this time on average… Origin: protocol.md.
 const AUTHOR_GAP: Duration = Duration::from_secs(5);

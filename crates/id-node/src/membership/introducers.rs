@@ -15,11 +15,11 @@
 //! - **dials** to peers of its that nobody has verified. An answer puts the dial back, so only the
 //!   dead and the made-up use it up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use id_proto::iroh_base::PublicKey;
 
-use super::bucket::{Bucket, Rate};
+use crate::bucket::{Bucket, Debts, Owed, Rate};
 
 /// The part of the table that one introducer may fill at once with peers that we haven't verified,
 /// while there is room: one in this many.
@@ -37,9 +37,6 @@ const DIAL_BURST: u32 = 16;
 /// How soon each of them may be followed by another. Origin: with a verification each second, five
 /// hostile neighbours cause an eighth of the dials, one of five a fortieth.
 const DIAL_GAP: Duration = Duration::from_secs(40);
-/// Most introducers whose debts are remembered. Origin: a thousand times the neighbours that a node
-/// has at a time is a guess at a day's; 100 kB.
-pub(super) const MAX_INTRODUCERS: usize = 1024;
 
 const SQUEEZE: Rate = Rate { burst: SQUEEZE_BURST, gap: REFILL_GAP };
 const DIALS: Rate = Rate { burst: DIAL_BURST, gap: DIAL_GAP };
@@ -78,7 +75,7 @@ pub(super) struct Left {
 #[derive(Debug, Clone)]
 pub(super) struct Introducers {
     room: Rate,
-    budgets: BTreeMap<PublicKey, Budget>,
+    budgets: Debts<Budget>,
 }
 
 /// Those of an empty table, for a view of nothing.
@@ -91,7 +88,7 @@ impl Default for Introducers {
 impl Introducers {
     pub(super) fn new(max_entries: usize) -> Self {
         let room = Rate { burst: quota(max_entries), gap: REFILL_GAP };
-        Self { room, budgets: BTreeMap::new() }
+        Self { room, budgets: Debts::default() }
     }
 
     /// What would pay for one more of `by`'s peers, if anything does. It has `n_claimed` already that
@@ -103,7 +100,7 @@ impl Introducers {
         space: Space,
         now: Duration,
     ) -> Option<Payment> {
-        let budget = self.budget(by);
+        let budget = self.budgets.of(by);
         let is_within = n_claimed < self.room.burst as usize;
         if space == Space::Free && is_within && budget.room.has(self.room, now) {
             return Some(Payment::Room);
@@ -115,30 +112,32 @@ impl Introducers {
         let room = self.room;
         match payment {
             Payment::Nothing => {}
-            Payment::Room => self.owe(by, now, |budget| budget.room.take(room, now)),
-            Payment::Squeeze => self.owe(by, now, |budget| budget.squeeze.take(SQUEEZE, now)),
+            Payment::Room => self.budgets.owe(by, now, |budget| budget.room.take(room, now)),
+            Payment::Squeeze => {
+                self.budgets.owe(by, now, |budget| budget.squeeze.take(SQUEEZE, now))
+            }
         }
     }
 
     /// One of its peers answered our dial: it takes none of the room of those who are only said to
     /// be there.
     pub(super) fn verified(&mut self, by: &PublicKey) {
-        if let Some(budget) = self.budgets.get_mut(by) {
+        if let Some(budget) = self.budgets.forgive(by) {
             budget.room.give_back(self.room);
         }
     }
 
     /// Whether a peer that only `by` vouches for may be dialled.
     pub(super) fn may_dial(&self, by: &PublicKey, now: Duration) -> bool {
-        self.budget(by).dials.has(DIALS, now)
+        self.budgets.of(by).dials.has(DIALS, now)
     }
 
     pub(super) fn dialled(&mut self, by: PublicKey, now: Duration) {
-        self.owe(by, now, |budget| budget.dials.take(DIALS, now));
+        self.budgets.owe(by, now, |budget| budget.dials.take(DIALS, now));
     }
 
     pub(super) fn dial_answered(&mut self, by: &PublicKey) {
-        if let Some(budget) = self.budgets.get_mut(by) {
+        if let Some(budget) = self.budgets.forgive(by) {
             budget.dials.give_back(DIALS);
         }
     }
@@ -149,7 +148,7 @@ impl Introducers {
     }
 
     pub(super) fn left(&self, by: &PublicKey, now: Duration) -> Left {
-        let budget = self.budget(by);
+        let budget = self.budgets.of(by);
         Left {
             room: budget.room.left(self.room, now),
             squeeze: budget.squeeze.left(SQUEEZE, now),
@@ -159,23 +158,7 @@ impl Introducers {
 
     /// Forgets those who owe nothing.
     pub(super) fn expire(&mut self, now: Duration) {
-        self.budgets.retain(|_, budget| !budget.owed(now).is_zero());
-    }
-
-    fn budget(&self, by: &PublicKey) -> Budget {
-        self.budgets.get(by).copied().unwrap_or_default()
-    }
-
-    /// Notes what `by` owes. If that is one introducer too many, the one that owes the least is
-    /// forgotten, which gives the least away.
-    fn owe(&mut self, by: PublicKey, now: Duration, take: impl FnOnce(&mut Budget)) {
-        take(self.budgets.entry(by).or_default());
-        if self.budgets.len() > MAX_INTRODUCERS {
-            let owed = self.budgets.iter().map(|(id, budget)| (budget.owed(now), *id));
-            if let Some((_, least)) = owed.min() {
-                self.budgets.remove(&least);
-            }
-        }
+        self.budgets.expire(now);
     }
 
     #[cfg(test)]
@@ -186,16 +169,15 @@ impl Introducers {
     /// What must hold after every event.
     #[cfg(test)]
     pub(super) fn check_invariants(&self, now: Duration) {
-        assert!(self.budgets.len() <= MAX_INTRODUCERS);
-        for budget in self.budgets.values() {
+        self.budgets.check_invariants(|budget| {
             assert!(budget.room.owed(now) <= self.room.gap * self.room.burst);
             assert!(budget.squeeze.owed(now) <= SQUEEZE.gap * SQUEEZE.burst);
             assert!(budget.dials.owed(now) <= DIALS.gap * DIALS.burst);
-        }
+        });
     }
 }
 
-impl Budget {
+impl Owed for Budget {
     fn owed(&self, now: Duration) -> Duration {
         let buckets = [self.room, self.squeeze, self.dials];
         buckets.iter().map(|bucket| bucket.owed(now)).max().unwrap_or_default()

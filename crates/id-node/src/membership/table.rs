@@ -13,10 +13,10 @@ use id_client::FailKind;
 use id_proto::{PeerEntry, SignedAnnouncement, Source, Statement, iroh_base::PublicKey};
 
 use super::{
-    bucket::Bucket,
     introducers::{self, Space},
     moment::Moment,
 };
+use crate::bucket::Bucket;
 
 /// How a dial of ours ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

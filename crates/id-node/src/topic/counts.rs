@@ -18,6 +18,7 @@ struct Counts {
     poisoned: AtomicU64,
     refused: AtomicU64,
     dropped: AtomicU64,
+    rationed: AtomicU64,
     rebuilt: AtomicU64,
 }
 
@@ -32,6 +33,8 @@ pub(super) enum Count {
     Refused,
     /// A message was not sent to a neighbour that doesn't keep up.
     Dropped,
+    /// A stranger's statement was not heard: the neighbour that brought it had brought too many.
+    Rationed,
     /// Gossip was started anew.
     Rebuilt,
 }
@@ -47,6 +50,7 @@ impl GossipCounts {
             Count::Poisoned => &self.0.poisoned,
             Count::Refused => &self.0.refused,
             Count::Dropped => &self.0.dropped,
+            Count::Rationed => &self.0.rationed,
             Count::Rebuilt => &self.0.rebuilt,
         }
     }
@@ -56,12 +60,13 @@ impl GossipCounts {
     }
 
     /// Every counter by its stable name.
-    pub(crate) fn counters(&self) -> [(String, u64); 5] {
+    pub(crate) fn counters(&self) -> [(String, u64); 6] {
         [
             ("gossip_cut_off", Count::CutOff),
             ("gossip_poisoned", Count::Poisoned),
             ("gossip_refused", Count::Refused),
             ("gossip_dropped", Count::Dropped),
+            ("gossip_rationed", Count::Rationed),
             ("gossip_rebuilt", Count::Rebuilt),
         ]
         .map(|(name, what)| (name.to_owned(), self.get(what)))

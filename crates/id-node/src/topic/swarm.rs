@@ -28,14 +28,14 @@ use tracing::{debug, info, warn};
 
 use super::{
     counts::{Count, GossipCounts},
-    dials::DialBudget,
     guests::Guests,
     link::{End, LinkEvent},
     links::Links,
     places::{self, Places},
+    ration::Rations,
     wire::{self, Heard},
 };
-use crate::{access::Access, config::AnnounceAddrs};
+use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs};
 
 /// How long a dial may take. Origin: a probe's.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,6 +90,8 @@ pub(super) struct Surroundings {
     pub(super) announce_addrs: AnnounceAddrs,
     pub(super) private: bool,
     pub(super) counts: GossipCounts,
+    /// Who is in the table.
+    pub(super) book: AddressBook,
     /// Whom to talk to at all.
     pub(super) access: Access,
 }
@@ -112,7 +114,8 @@ pub(super) struct Swarm {
     /// What is to be said to peers as soon as they are connected.
     waiting: BTreeMap<PublicKey, Vec<Vec<u8>>>,
     dials: JoinSet<Dialled>,
-    budget: DialBudget,
+    rations: Rations,
+    started: Instant,
     /// Whom we were told to join, and needn't be stingy with.
     asked: BTreeSet<PublicKey>,
     timers: BTreeMap<(Instant, u64), Timer>,
@@ -167,7 +170,8 @@ impl Swarm {
             neighbours: BTreeMap::new(),
             waiting: BTreeMap::new(),
             dials: JoinSet::new(),
-            budget: DialBudget::new(Instant::now()),
+            rations: Rations::default(),
+            started: Instant::now(),
             asked: BTreeSet::new(),
             timers: BTreeMap::new(),
             n_timers: 0,
@@ -288,7 +292,7 @@ impl Swarm {
             Err(error) => return warn!(%error, "a dial of gossip's failed"),
         };
         if way == Way::Named && connection.is_some() {
-            self.budget.give_back();
+            self.rations.dial_answered();
         }
         match connection {
             Some(connection) if self.may_talk_to(&peer) => self.open(peer, connection),
@@ -315,17 +319,33 @@ impl Swarm {
     fn on_link(&mut self, link: u64, event: LinkEvent) {
         let Some(peer) = self.links.peer_of(link) else { return };
         match event {
-            LinkEvent::Heard(Heard::Message(message)) => {
-                self.step(In::RecvMessage(peer, *message));
-            }
-            LinkEvent::Heard(Heard::Request(message)) => {
+            LinkEvent::Heard(heard) => self.on_heard(peer, heard),
+            LinkEvent::Flushed => {}
+            LinkEvent::Ended(end) => self.on_ended(link, peer, end),
+        }
+    }
+
+    fn on_heard(&mut self, peer: PublicKey, heard: Heard) {
+        match heard {
+            Heard::Message(message) => self.step(In::RecvMessage(peer, *message)),
+            Heard::Statement { message, author } => match self.may_bring(peer, author) {
+                true => self.step(In::RecvMessage(peer, *message)),
+                false => self.around.counts.count(Count::Rationed),
+            },
+            Heard::Request(message) => {
                 self.make_room_for(peer);
                 self.step(In::RecvMessage(peer, *message));
             }
-            LinkEvent::Heard(Heard::TooLong(content)) => self.on_too_long(peer, content),
-            LinkEvent::Heard(Heard::Nothing) | LinkEvent::Flushed => {}
-            LinkEvent::Ended(end) => self.on_ended(link, peer, end),
+            Heard::TooLong(content) => self.on_too_long(peer, content),
+            Heard::Nothing => {}
         }
+    }
+
+    /// What peers that we know say is never rationed.
+    fn may_bring(&mut self, neighbour: PublicKey, author: Option<[u8; 32]>) -> bool {
+        let is_known = |id| self.around.book.has(id) || self.neighbours.contains_key(id);
+        author.as_ref().is_some_and(is_known)
+            || self.rations.takes_stranger(neighbour, self.started.elapsed())
     }
 
     /// Whoever asks to be a neighbour takes the place of one chosen at random if there are five. While
@@ -453,7 +473,7 @@ impl Swarm {
         match self.dials.len() < MAX_DIALS && self.may_talk_to(peer) {
             false => Way::None,
             true if self.asked.contains(peer) => Way::Asked,
-            true if self.budget.takes(Instant::now()) => Way::Named,
+            true if self.rations.takes_dial(self.started.elapsed()) => Way::Named,
             true => Way::None,
         }
     }
@@ -494,6 +514,7 @@ impl Swarm {
         let now = Instant::now();
         self.links.finish_idle(now, IDLE_AFTER, |peer| self.neighbours.contains_key(peer));
         self.clean_state();
+        self.rations.expire(self.started.elapsed());
         self.ask_for_what_we_lack(now);
         let lost = std::mem::take(&mut self.lost);
         if !lost.is_empty() {

@@ -6,7 +6,7 @@
 //! and it then sends nothing more to that neighbour, without a word. Here nothing gets in that would make
 //! too long a frame on its way out.
 
-use id_proto::{iroh_base::PublicKey, limits::MAX_GOSSIP_LEN};
+use id_proto::{GossipMessage, iroh_base::PublicKey, limits::MAX_GOSSIP_LEN};
 use iroh_gossip::{TopicId, proto};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,9 @@ pub(super) type Message = proto::Message<PublicKey>;
 pub(super) enum Heard {
     /// For the state of gossip.
     Message(Box<Message>),
-    /// The same from somebody who asks to be a neighbour and can't be denied.
+    /// A content that may be a statement, and whose it claims to be.
+    Statement { message: Box<Message>, author: Option<[u8; 32]> },
+    /// A message from somebody who asks to be a neighbour and can't be denied.
     Request(Box<Message>),
     /// A content that is none of ours: not sent on.
     TooLong(Vec<u8>),
@@ -53,6 +55,10 @@ pub(super) fn judge(topic: TopicId, frame: &[u8]) -> Result<(Heard, u32), Malfor
             Heard::TooLong(content.to_vec())
         }
         Wire::Gossip(Broadcast::Gossip { scope: Scope::Swarm(LAST_ROUND), .. }) => Heard::Nothing,
+        Wire::Gossip(Broadcast::Gossip { content, .. }) => {
+            let author = GossipMessage::claimed_author(content);
+            Heard::Statement { message: read(topic, frame)?, author }
+        }
         Wire::Gossip(_) => Heard::Message(read(topic, frame)?),
         Wire::Swarm(swarm) => {
             let is_request = swarm.is_request();

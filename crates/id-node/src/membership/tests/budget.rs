@@ -7,10 +7,10 @@ use id_proto::{PeerAnnouncement, SignedAnnouncement, Statement, iroh_base::Publi
 use super::fixture::{
     Peer, World, announced, facts, forge, gossip_message, millis, secret, secs, unverified,
 };
+use crate::bucket::{Bucket, MAX_DEBTORS, Rate};
 use crate::membership::{
     Effect, Event, OwnFacts, Refusal, SyncEnd,
-    bucket::{Bucket, Rate},
-    introducers::{Introducers, MAX_INTRODUCERS, Payment, Space},
+    introducers::{Introducers, Payment, Space},
 };
 
 /// Entries of a table whose introducers have a quota of 128.
@@ -284,7 +284,7 @@ fn only_so_many_introducers_are_remembered() {
         introducers.pay(secret(seed).public(), Payment::Squeeze, secs(100));
         introducers.check_invariants(secs(100));
     }
-    assert_eq!(introducers.n_in_debt(), MAX_INTRODUCERS);
+    assert_eq!(introducers.n_in_debt(), MAX_DEBTORS);
 }
 
 #[test]

@@ -302,13 +302,19 @@ fn names_that_nobody_knows_push_out_only_each_other_and_the_oldest_first() {
     let old = known.announce(world.now);
     world.meet(&mut known);
     world.hear(&old);
-    let strangers: Vec<Peer> = (2..).map(Peer::new).take(MAX_REFUSED + 1).collect();
+    let mut gone = Peer::new(2);
+    let before = world.meet(&mut gone);
+    let leave = gone.leave(world.now);
+    world.hear_leave(&leave);
+    world.hear(&before);
+    let strangers: Vec<Peer> = (3..).map(Peer::new).take(MAX_REFUSED + 1).collect();
     for mut stranger in strangers.clone() {
         let forged = forge::<id_proto::PeerAnnouncement>(stranger.announce(world.now).bytes());
         world.advance(Duration::from_millis(1));
         world.gossip(&gossip_message(0, &forged));
     }
     assert!(last_refusal(&mut world, known.id()).is_some());
+    assert!(last_refusal(&mut world, gone.id()).is_some(), "it was in the table");
     assert!(last_refusal(&mut world, strangers[0].id()).is_none());
     assert!(last_refusal(&mut world, strangers[1].id()).is_some());
 }

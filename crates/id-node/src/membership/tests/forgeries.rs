@@ -5,7 +5,10 @@ use id_proto::{
 };
 
 use super::fixture::{Peer, World, forge, gossip_message, millis, secret, secs};
-use crate::membership::{Effect, Event, Refusal, deliverers::MAX_DELIVERERS};
+use crate::{
+    bucket::MAX_DEBTORS,
+    membership::{Effect, Event, Refusal},
+};
 
 /// Bad signatures in the names of strangers that a neighbour may deliver at once, …
 const STRANGERS: u64 = 64;
@@ -222,7 +225,7 @@ fn only_so_many_deliverers_are_remembered() {
     for seed in 2000..3100 {
         flood(&mut world, secret(seed).public(), &mut peer, 1);
     }
-    assert_eq!(world.node.deliverers.n_in_debt(), MAX_DELIVERERS);
+    assert_eq!(world.node.deliverers.n_in_debt(), MAX_DEBTORS);
     let refused = counted(&world).1;
     flood(&mut world, forger, &mut peer, 1);
     assert_eq!(counted(&world).1, refused + 1, "whoever owes the most is remembered");

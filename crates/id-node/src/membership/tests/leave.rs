@@ -1,15 +1,18 @@
 //! Goodbyes, and what is remembered of those who went.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use id_proto::{GossipMessage, Leave, Network, iroh_base::SecretKey};
+use id_proto::{
+    GossipMessage, Leave, Network,
+    iroh_base::{PublicKey, SecretKey},
+};
 
 use super::fixture::{
-    Peer, World, announced, forge, forgotten, gossip_message, probed, secret, secs,
+    Peer, World, announced, forge, forgotten, gossip_message, millis, probed, secret, secs,
 };
 use crate::membership::{
     Effect, Entry, Event, Now, Refusal, RemovalReason,
-    departed::{Departed, MAX_SHOWN},
+    departed::{Departed, MAX_DEPARTED},
 };
 
 /// How many departed peers are remembered in these tests.
@@ -236,21 +239,40 @@ fn whoever_never_answered_and_was_given_up_is_remembered_until_its_last_word_is_
 #[test]
 fn of_a_crowd_that_went_the_best_known_and_the_last_are_shown() {
     let now = World::new().now;
-    let mut departed = Departed::new(MAX_SHOWN + 2);
+    let mut departed = Departed::new(MAX_DEPARTED);
     let verified = entry(1, Some(secs(1)));
     departed.remember(&verified, 5, RemovalReason::ProbeFailed, now);
-    let id = |n: usize| {
-        let mut seed = [7; 32];
-        seed[..8].copy_from_slice(&n.to_le_bytes());
-        SecretKey::from_bytes(&seed).public()
-    };
-    for n in 0..=MAX_SHOWN {
+    let last = MAX_DEPARTED - 2;
+    for n in 0..=last {
         let later = Duration::from_millis(1 + n as u64);
         departed.remember_stranger(id(n), 1, Now { mono: now.mono + later, ..now });
     }
     let shown = departed.show(now.mono + secs(10));
-    assert_eq!(shown.len(), MAX_SHOWN);
+    assert_eq!(shown.len(), MAX_DEPARTED / 2);
     assert!(shown.contains_key(&verified.node_id()));
-    assert!(shown.contains_key(&id(MAX_SHOWN)) && !shown.contains_key(&id(0)));
+    assert!(shown.contains_key(&id(last)) && !shown.contains_key(&id(0)));
     assert!(departed.seq(&id(0)).is_some(), "but remembered");
+}
+
+/// The id of a made-up peer, of as many as one likes.
+fn id(n: usize) -> PublicKey {
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&n.to_le_bytes());
+    SecretKey::from_bytes(&seed).public()
+}
+
+#[test]
+fn the_first_few_departed_are_shown_at_once_and_more_once_a_second() {
+    let now = World::new().now;
+    let mut departed = Departed::new(MAX_DEPARTED);
+    for n in 0..256 {
+        departed.remember_stranger(id(n), 1, now);
+        assert_eq!(departed.show(now.mono).len(), n + 1);
+    }
+    departed.remember_stranger(id(256), 1, now);
+    assert_eq!(departed.show(now.mono + millis(999)).len(), 256);
+    let shown = departed.show(now.mono + secs(1));
+    assert_eq!(shown.len(), 257);
+    let again = departed.show(now.mono + secs(100));
+    assert!(Arc::ptr_eq(&shown, &again), "nobody went since");
 }

@@ -8,8 +8,13 @@ use id_proto::{
     iroh_base::{PublicKey, TransportAddr},
 };
 
-use super::fixture::{Peer, World, effects_of, forgotten, probed, secret, secs, unverified};
-use crate::membership::{Effect, Event, RemovalReason, SyncEnd};
+use super::fixture::{
+    Peer, World, effects_of, forgotten, millis, probed, secret, secs, unverified,
+};
+use crate::membership::{
+    Effect, Event, Now, RemovalReason, SyncEnd,
+    probes::{Account, Probes},
+};
 
 /// Dials on an introducer's word that may fail at once.
 const DIALS: usize = 16;
@@ -75,6 +80,31 @@ fn peers_are_verified_in_the_background_one_a_second() {
     assert!(dials.windows(2).all(|pair| pair[1].0 - pair[0].0 >= secs(1)));
     assert_eq!(n_verified(&world), 30);
     assert_eq!(world.node.stats.verifications, 30);
+}
+
+#[test]
+fn who_is_being_dialled_is_not_dialled_a_second_time() {
+    let mut world = settled();
+    let mut peer = Peer::new(1);
+    let announcement = announce_at(&world, &mut peer, &["1.1.1.1:1"]);
+    world.hear(&announcement);
+    world.node.probes.started(peer.id(), Account::Own, world.now);
+    assert_eq!(probed(&effects_of(world.run_for(secs(10)))), []);
+}
+
+#[test]
+fn a_probe_of_which_nothing_is_heard_any_more_costs_its_slot_for_a_minute() {
+    let (mut probes, now) = (Probes::new(1), World::new().now);
+    let [lost, next] = [1, 2].map(|seed| Peer::new(seed).id());
+    probes.started(lost, Account::Own, now);
+    let sweep = |probes: &mut Probes, after| {
+        let stale = [lost, next].map(|peer| (peer, Account::Own)).into_iter();
+        probes.sweep(stale, Now { mono: now.mono + after, ..now });
+        probes.next(|_| true).map(|(peer, _)| peer)
+    };
+    assert_eq!(sweep(&mut probes, millis(59_999)), None);
+    assert!(probes.is_under_way(&lost));
+    assert_eq!(sweep(&mut probes, secs(60)), Some(lost), "it is stale as before");
 }
 
 #[test]

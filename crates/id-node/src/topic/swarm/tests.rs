@@ -23,6 +23,7 @@ async fn swarm() -> (Swarm, Endpoint) {
         announce_addrs: AnnounceAddrs::Auto,
         private: false,
         counts: GossipCounts::default(),
+        book: AddressBook::default(),
         access: Access::new(AccessList::default()),
     };
     (Swarm::new(around).0, endpoint)
@@ -37,6 +38,15 @@ impl Swarm {
         let bytes = [self.around.topic.as_bytes(), frame].concat();
         self.step(In::RecvMessage(peer, postcard::from_bytes(&bytes).unwrap()));
     }
+}
+
+/// What claims to be an announcement of `author`'s, and `what` follows.
+fn statement(topic: TopicId, author: [u8; 32], what: &[u8]) -> Heard {
+    let signed = [&[0; 64][..], &[0], &author, what].concat();
+    let content = [&[0, signed.len() as u8][..], &signed].concat();
+    let id = *blake3::hash(&content).as_bytes();
+    let frame = [&[1, 0][..], &id, &[content.len() as u8], &content, &[0, 1]].concat();
+    wire::judge(topic, &frame).unwrap().0
 }
 
 /// A message after so many hops that iroh-gossip can't count one more.
@@ -90,6 +100,34 @@ async fn whoever_can_not_be_reached_is_waited_for_no_longer_and_dialled_again_wh
     endpoint.close().await;
 }
 
+/// Whoever makes up identities is heard by its neighbours for a while, and by nobody behind them.
+#[tokio::test]
+async fn strangers_are_rationed_and_news_of_those_we_know_are_not() {
+    let (mut swarm, endpoint) = swarm().await;
+    let [flooder, friend, known] = [1, 2, 3].map(|n| SecretKey::from_bytes(&[n; 32]).public());
+    swarm.hear_from(flooder, JOIN);
+    swarm.hear_from(friend, JOIN);
+    swarm.events.clear();
+    // Of 5,000 messages.
+    let n_rationed = |swarm: &mut Swarm, by, author| {
+        let before = swarm.around.counts.get(Count::Rationed);
+        for n in 0..5_000_u32 {
+            swarm.on_heard(by, statement(swarm.around.topic, author, &n.to_le_bytes()));
+            swarm.events.truncate(10);
+        }
+        swarm.around.counts.get(Count::Rationed) - before
+    };
+    let flood = n_rationed(&mut swarm, flooder, [7; 32]);
+    assert!((1..=5_000 - 256).contains(&flood), "{flood}");
+    assert_eq!(n_rationed(&mut swarm, flooder, *friend.as_bytes()), 0, "a neighbour");
+    swarm.around.book.set(known.into());
+    assert_eq!(n_rationed(&mut swarm, flooder, *known.as_bytes()), 0, "in the table");
+    swarm.around.book.remove(&known);
+    assert!(n_rationed(&mut swarm, flooder, *known.as_bytes()) > 0, "any more");
+    assert!(n_rationed(&mut swarm, friend, [8; 32]) <= 5_000 - 256, "another has its own");
+    endpoint.close().await;
+}
+
 /// What is named may be anybody's address.
 #[tokio::test]
 async fn whom_others_name_is_dialled_as_long_as_not_too_many_are_gone_and_whom_we_ask_for_always() {
@@ -99,8 +137,8 @@ async fn whom_others_name_is_dialled_as_long_as_not_too_many_are_gone_and_whom_w
     assert_eq!(dialled.as_ref().unwrap().way, Way::Named);
     swarm.on_dialled(dialled);
     // For the next hour nothing is left.
-    let later = Instant::now() + Duration::from_secs(3600);
-    while swarm.budget.takes(later) {}
+    let later = swarm.started.elapsed() + Duration::from_secs(3600);
+    while swarm.rations.takes_dial(later) {}
     swarm.send(peer(), vec![0]);
     let dialled = swarm.dials.join_next().await.unwrap();
     assert_eq!(dialled.as_ref().unwrap().way, Way::None);

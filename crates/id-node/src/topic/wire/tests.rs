@@ -32,7 +32,10 @@ fn gossip(content: &[u8], round: u16) -> Vec<u8> {
 
 fn message(frame: &[u8]) -> Box<Message> {
     match judge(TOPIC, frame) {
-        Ok((Heard::Message(message) | Heard::Request(message), _)) => message,
+        Ok((
+            Heard::Message(message) | Heard::Request(message) | Heard::Statement { message, .. },
+            _,
+        )) => message,
         other => panic!("{other:?}"),
     }
 }
@@ -211,7 +214,9 @@ fn of_what_passes_nothing_is_made_that_can_not_be_written() {
         let unjudged = World::after(&frames, |frame| read(TOPIC, frame).unwrap());
         assert!(unjudged.n_too_long > 0, "{what}: is no poison");
         let judged = |frame: &[u8]| match judge(TOPIC, frame).unwrap().0 {
-            Heard::Message(message) | Heard::Request(message) => message,
+            Heard::Message(message)
+            | Heard::Request(message)
+            | Heard::Statement { message, .. } => message,
             Heard::TooLong(_) | Heard::Nothing => nothing(TOPIC).unwrap(),
         };
         let world = World::after(&frames, judged);
