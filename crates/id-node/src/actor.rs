@@ -67,6 +67,8 @@ pub(crate) enum Command {
 pub(crate) struct Told {
     by: PublicKey,
     page: PeersPage,
+    /// Whether the next page is wanted.
+    go_on: oneshot::Sender<bool>,
 }
 
 /// How a task that an effect started has ended.
@@ -261,6 +263,7 @@ impl Running {
         for item in told.page.items().filter_map(Result::ok) {
             self.step(Event::Told { item, by: told.by });
         }
+        let _ = told.go_on.send(self.membership.wants_more_of(&told.by));
     }
 
     fn on_ended(&mut self, ended: Result<Outcome, tokio::task::JoinError>) {
@@ -481,8 +484,10 @@ async fn fetch(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Res
     let session: Session = client.connect(peer.into()).await?;
     let mut pages = std::pin::pin!(session.list_peers(MAX_SYNC_ENTRIES));
     while let Some(page) = pages.next().await {
+        let (go_on, goes_on) = oneshot::channel();
+        let sent = told.send(Told { by: peer, page: page?, go_on }).await;
         // If the actor is gone, so is the question.
-        if told.send(Told { by: peer, page: page? }).await.is_err() {
+        if sent.is_err() || goes_on.await != Ok(true) {
             break;
         }
     }

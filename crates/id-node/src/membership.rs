@@ -370,6 +370,12 @@ impl Membership {
         self.config.gossip && self.neighbours.is_empty()
     }
 
+    /// Whether the rest of `by`'s answer is worth reading: not if it tells more than it has budget for, nor if it
+    /// is asked no more.
+    pub fn wants_more_of(&self, by: &PublicKey) -> bool {
+        self.syncs.is_wanted(by)
+    }
+
     /// Whether there are fewer neighbours in the topic than there could be and should be.
     pub fn wants_neighbours(&self) -> bool {
         let n_known = self.neighbours.iter().filter(|peer| self.table.contains(peer)).count();

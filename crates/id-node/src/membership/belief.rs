@@ -115,6 +115,9 @@ impl Membership {
     /// Counts a refusal, and remembers it if it may be what somebody wonders about.
     fn refuse(&mut self, author: PublicKey, seq: u64, way: Way, reason: Refusal, now: Now) {
         self.stats.count_refusal(reason);
+        if let (Way::Told(by), Refusal::IntroducerBudget) = (way, reason) {
+            self.syncs.told_in_vain(by);
+        }
         let held = self.table.get(&author).map(|entry| entry.announcement.seq);
         // To be told what one holds, or held, is ordinary; to be sent what is older isn't.
         let is_ordinary = match reason {

@@ -34,6 +34,11 @@ pub(super) const NO_SOURCE_FOR: Duration = Duration::from_secs(600);
 /// view, of which a node may have that many one after another.
 const MAX_NO_SOURCES: usize = 32;
 
+/// Most entries of one answer that are refused because its teller has no budget left; then the rest isn't
+/// read. Origin: a guess; five pages. What costs is to read them, and whoever makes them up has as many as it
+/// is asked for.
+pub(super) const MAX_TOLD_IN_VAIN: usize = 1024;
+
 #[derive(Debug)]
 pub(super) struct Syncs {
     /// Shortest time between two starts.
@@ -45,9 +50,11 @@ pub(super) struct Syncs {
     /// Who has no table for us, and until when that is believed.
     no_sources: BTreeMap<PublicKey, Duration>,
     under_way: Option<(PublicKey, Duration)>,
-    /// How many entries the sync that is under way has told so far, and whether one was new.
+    /// How many entries the sync that is under way has told so far, whether one was new, and how many its
+    /// teller's budget didn't pay for.
     n_told: usize,
     taught: bool,
+    n_in_vain: usize,
     last: Option<PublicKey>,
     /// When the gap to the next start began.
     gap_since: Option<Duration>,
@@ -64,6 +71,7 @@ impl Syncs {
             under_way: None,
             n_told: 0,
             taught: false,
+            n_in_vain: 0,
             last: None,
             gap_since: None,
             failures_in_a_row: 0,
@@ -84,7 +92,7 @@ impl Syncs {
     /// Whoever is being asked and goes is waited for no longer: it may have gone because it is silent.
     pub(super) fn neighbour_down(&mut self, peer: &PublicKey) {
         self.strangers.remove(peer);
-        if self.under_way.is_some_and(|(asked, _)| asked == *peer) {
+        if self.is_asking(peer) {
             self.under_way = None;
             self.wanted = true;
         }
@@ -92,10 +100,26 @@ impl Syncs {
 
     /// Notes an entry that `by` told.
     pub(super) fn told(&mut self, by: PublicKey, was_new: bool) {
-        if self.under_way.is_some_and(|(asked, _)| asked == by) {
+        if self.is_asking(&by) {
             self.n_told += 1;
             self.taught |= was_new;
         }
+    }
+
+    /// Notes an entry that `by` told and has no budget for.
+    pub(super) fn told_in_vain(&mut self, by: PublicKey) {
+        if self.is_asking(&by) {
+            self.n_in_vain += 1;
+        }
+    }
+
+    /// Whether the rest of `by`'s answer is worth reading.
+    pub(super) fn is_wanted(&self, by: &PublicKey) -> bool {
+        self.is_asking(by) && self.n_in_vain < MAX_TOLD_IN_VAIN
+    }
+
+    fn is_asking(&self, peer: &PublicKey) -> bool {
+        self.under_way.is_some_and(|(asked, _)| asked == *peer)
     }
 
     /// Notes that the peer announces itself as our nodes do: it has a table after all.
@@ -108,7 +132,7 @@ impl Syncs {
     /// A joiner's first neighbour may be as young as the joiner, so the others are asked as well,
     /// until one of them has nothing to tell that isn't in our table of `table_size`.
     pub(super) fn ended(&mut self, peer: PublicKey, end: SyncEnd, table_size: usize, now: Now) {
-        if self.under_way.is_none_or(|(asked, _)| asked != peer) {
+        if !self.is_asking(&peer) {
             return;
         }
         self.under_way = None;
@@ -173,7 +197,7 @@ impl Syncs {
             self.failures_in_a_row += 1;
         }
         self.wanted = false;
-        (self.n_told, self.taught) = (0, false);
+        (self.n_told, self.taught, self.n_in_vain) = (0, false, 0);
         self.under_way = Some((peer, now.mono));
         self.last = Some(peer);
         self.gap_since = Some(now.mono);

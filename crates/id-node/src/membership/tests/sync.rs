@@ -1,9 +1,9 @@
 //! When a node asks a neighbour for its table, and which one.
 
-use id_proto::iroh_base::PublicKey;
+use id_proto::{PeerEntry, Source, iroh_base::PublicKey};
 
 use super::fixture::{Peer, World, asked_for_table, effects_of, millis, secret, secs};
-use crate::membership::{Event, SyncEnd};
+use crate::membership::{Event, Refusal, SyncEnd};
 
 fn id(seed: u16) -> PublicKey {
     secret(seed).public()
@@ -286,4 +286,29 @@ fn strangers_without_tables_are_remembered_within_bounds() {
         world.handle(Event::NeighbourDown(id(seed)));
     }
     assert!(world.node.syncs.n_no_sources() <= 32);
+}
+
+/// Whoever makes up identities has as many to tell as it is asked for.
+#[test]
+fn an_answer_that_its_teller_has_no_budget_for_is_not_read_to_its_end() {
+    let mut world = World::settled_with(|config| config.max_entries = 64);
+    world.run_for(secs(61));
+    let teller = id(10_000);
+    assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(teller))), [teller]);
+    let tell = |world: &mut World, seed: u16| {
+        let announcement = Peer::new(seed).announce(world.now);
+        let item =
+            PeerEntry { announcement, age: secs(0), source: Source::Gossip, verified_age: None };
+        world.handle(Event::Told { item: &item.encode(), by: teller });
+    };
+    let mut seeds = 1..;
+    while world.refused(Refusal::IntroducerBudget) < 1023 {
+        tell(&mut world, seeds.next().unwrap());
+    }
+    assert!(world.node.wants_more_of(&teller));
+    assert!(!world.node.wants_more_of(&id(10_001)), "nobody asked it");
+    tell(&mut world, seeds.next().unwrap());
+    assert!(!world.node.wants_more_of(&teller));
+    world.handle(Event::Synced { peer: teller, end: SyncEnd::Complete });
+    assert!(!world.node.wants_more_of(&teller));
 }
