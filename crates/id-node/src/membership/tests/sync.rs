@@ -291,7 +291,7 @@ fn strangers_without_tables_are_remembered_within_bounds() {
 /// Whoever makes up identities has as many to tell as it is asked for.
 #[test]
 fn an_answer_that_its_teller_has_no_budget_for_is_not_read_to_its_end() {
-    let mut world = World::settled_with(|config| config.max_entries = 64);
+    let mut world = World::settled_with(|config| config.max_entries = 2048);
     world.run_for(secs(61));
     let teller = id(10_000);
     assert_eq!(asked_for_table(&world.handle(Event::NeighbourUp(teller))), [teller]);
