@@ -1,7 +1,7 @@
 //! Which entries of an answer are believed: one gate for every answer, cheapest check first.
 
 use id_proto::{
-    DecodeError, NetworkTag, PeerAnnouncement, PeerEntry, SignedAnnouncement,
+    DecodeError, NetworkTag, PeerAnnouncement, PeerEntry, SealedEntry, SignedAnnouncement,
     UnverifiedAnnouncement,
     limits::{MAX_CLOCK_SKEW, stale_after},
 };
@@ -27,15 +27,18 @@ impl Gate {
         &self,
         item: Result<&[u8], DecodeError>,
     ) -> Result<UnverifiedEntry, RejectReason> {
-        let entry = item.and_then(UnverifiedEntry::decode).map_err(|error| match error {
-            DecodeError::UnknownVersion { .. } => RejectReason::UnknownVersion,
-            _ => RejectReason::Malformed,
-        })?;
+        item.and_then(SealedEntry::decode).map_err(unreadable).and_then(|entry| self.open(entry))
+    }
+
+    /// The same of an item that is partly decoded already.
+    pub(crate) fn open(&self, entry: SealedEntry<'_>) -> Result<UnverifiedEntry, RejectReason> {
+        let entry = entry.open().map_err(unreadable)?;
         self.check(entry.announcement.claimed())?;
         Ok(entry)
     }
 
-    fn check(&self, announcement: &PeerAnnouncement) -> Result<(), RejectReason> {
+    /// Checks what doesn't depend on who says it.
+    pub(crate) fn check(&self, announcement: &PeerAnnouncement) -> Result<(), RejectReason> {
         let skew = MAX_CLOCK_SKEW.as_secs();
         let made = announcement.timestamp_secs;
         let stale = stale_after(announcement.interval_secs).as_secs();
@@ -49,6 +52,13 @@ impl Gate {
             return Err(RejectReason::Expired);
         }
         Ok(())
+    }
+}
+
+pub(crate) fn unreadable(error: DecodeError) -> RejectReason {
+    match error {
+        DecodeError::UnknownVersion { .. } => RejectReason::UnknownVersion,
+        _ => RejectReason::Malformed,
     }
 }
 

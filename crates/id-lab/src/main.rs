@@ -1,11 +1,13 @@
 //! `id-lab`: what surrounds nodes in the lab.
 //!
-//! `cargo xtask lab` starts it inside its network namespaces. It is no part of what we publish: only
+//! `cargo xtask lab` starts it inside its network namespaces, and `cargo xtask bench` for crawlers to be
+//! measured with. It is no part of what we publish: only
 //! here may a mainline server, a hostile one, or somebody else's peer live.
 
 mod dht;
 mod dns;
 mod echo;
+mod farm;
 mod hostile;
 mod relay;
 mod stock_peer;
@@ -29,6 +31,8 @@ enum Command {
     Dns(dns::Dns),
     /// Is a wire between two network devices, on which frames come late or get lost
     Wire(wire::Wires),
+    /// Runs thousands of peers that answer crawlers, in one process
+    Farm(farm::Farm),
     /// Sends back what it is sent by UDP
     Echo(echo::Echo),
     /// Measures round trips to an echo, says what it found, and ends
@@ -45,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Relay(relay) => relay.run().await,
         Command::Dns(dns) => dns.run().await,
         Command::Wire(wires) => wires.run(),
+        Command::Farm(farm) => farm.run().await,
         Command::Echo(echo) => echo.run().await,
         Command::EchoAsk(ask) => ask.run().await,
     }

@@ -10,7 +10,7 @@ use crate::{
     error::{DecodeError, SignError},
     limits::{self, INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_NAME_LEN, MAX_SIGNED_LEN},
     network::NetworkTag,
-    signed::{Signed, Statement, Unverified, sealed::DecodeWithKey},
+    signed::{SIGNATURE_LEN, Signed, Statement, Unverified, sealed::DecodeWithKey},
     wire::{self, AnnouncementBody, AnnouncementV1, LeaveBody, LeaveV1},
 };
 
@@ -203,6 +203,13 @@ impl DecodeWithKey for Leave {
 
 pub(crate) fn decode_key(bytes: &[u8; 32], field: &'static str) -> Result<PublicKey, DecodeError> {
     PublicKey::from_bytes(bytes).map_err(|_| DecodeError::OutOfBounds { field })
+}
+
+/// Whose statement `signed` claims to be, of either kind, with nothing else looked at.
+pub(crate) fn claimed_author(signed: &[u8]) -> Option<[u8; 32]> {
+    let body = signed.get(SIGNATURE_LEN..)?;
+    let (wire::Head::V1(author), _) = postcard::take_from_bytes(body).ok()?;
+    Some(author)
 }
 
 /// An author's id, and the same as the point that it is. iroh-base hides this way from the one to the

@@ -39,8 +39,8 @@ pub use message::GossipMessage;
 pub use network::{DEFAULT_SECRET, DEFAULT_TOPIC, MembershipProof, Network, NetworkTag};
 pub use peer::{Invitation, PeerRef, Ticket};
 pub use query::{
-    About, ErrorCode, ErrorResponse, MetaResponse, PeerEntry, PeersPage, Source, StatusReport,
-    WhoamiResponse,
+    About, ErrorCode, ErrorResponse, MetaResponse, PeerEntry, PeersPage, SealedEntry, Source,
+    StatusReport, WhoamiResponse,
 };
 #[cfg(feature = "service")]
 pub use service::{

@@ -3,10 +3,11 @@
 use serde_bytes::Bytes;
 
 use crate::{
-    announcement::{SignedAnnouncement, SignedLeave, UnverifiedAnnouncement, UnverifiedLeave},
+    announcement::{
+        SignedAnnouncement, SignedLeave, UnverifiedAnnouncement, UnverifiedLeave, claimed_author,
+    },
     error::DecodeError,
     limits::MAX_GOSSIP_LEN,
-    signed::SIGNATURE_LEN,
     wire,
 };
 
@@ -46,9 +47,7 @@ impl GossipMessage {
     pub fn claimed_author(bytes: &[u8]) -> Option<[u8; 32]> {
         let message = postcard::from_bytes(bytes).ok()?;
         let (wire::Gossip::Announce(signed) | wire::Gossip::Leave(signed)) = message;
-        let body = signed.get(SIGNATURE_LEN..)?;
-        let (wire::Head::V1(author), _) = postcard::take_from_bytes(body).ok()?;
-        Some(author)
+        claimed_author(signed)
     }
 
     /// The message that announces.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
-    announcement::{SignedAnnouncement, UnverifiedAnnouncement, decode_key},
+    announcement::{SignedAnnouncement, UnverifiedAnnouncement, claimed_author, decode_key},
     error::{BadSignature, DecodeError},
     limits::{MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_LIST_LEN, MAX_RESPONSE_LEN},
     network::NetworkTag,
@@ -214,20 +214,63 @@ impl<A: Borrow<SignedAnnouncement>> PeerEntry<A> {
     }
 }
 
-impl PeerEntry<UnverifiedAnnouncement> {
-    /// Decodes an item of a page; the announcement's signature is not yet checked.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+/// An item of a page whose announcement is still bytes: enough to see whether one holds the same already.
+/// To decode an announcement takes a hundred times as long, most of it for the author's key.
+#[derive(Debug, Clone, Copy)]
+pub struct SealedEntry<'a> {
+    /// The announcement's signature and body, undecoded.
+    pub signed: &'a [u8],
+    /// How long ago the responder last heard of it.
+    pub age: Duration,
+    /// How long ago the responder last dialled it and was answered, if ever.
+    pub verified_age: Option<Duration>,
+    source: wire::Source,
+}
+
+impl<'a> SealedEntry<'a> {
+    /// Decodes an item of a page but for the announcement, and whether the source is a key.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let wire::PeerEntry::V1(v1) = wire::decode(bytes, MAX_ENTRY_LEN, 1)?;
         Ok(Self {
-            announcement: UnverifiedAnnouncement::decode(v1.signed)?,
+            signed: v1.signed,
             age: Duration::from_millis(v1.age_ms),
-            source: match v1.source {
+            verified_age: v1.verified_age_ms.map(Duration::from_millis),
+            source: v1.source,
+        })
+    }
+
+    /// Whose announcement it claims to be. The id needn't be a key; `None` if there can be none.
+    pub fn claimed_author(&self) -> Option<[u8; 32]> {
+        claimed_author(self.signed)
+    }
+
+    /// Who told the responder of it, if somebody did. The id needn't be a key.
+    pub fn claimed_teller(&self) -> Option<[u8; 32]> {
+        match self.source {
+            wire::Source::Told(by) => Some(by),
+            wire::Source::Own | wire::Source::Gossip => None,
+        }
+    }
+
+    /// Decodes the rest; the announcement's signature is not yet checked.
+    pub fn open(self) -> Result<PeerEntry<UnverifiedAnnouncement>, DecodeError> {
+        Ok(PeerEntry {
+            announcement: UnverifiedAnnouncement::decode(self.signed)?,
+            age: self.age,
+            source: match self.source {
                 wire::Source::Own => Source::Own,
                 wire::Source::Gossip => Source::Gossip,
                 wire::Source::Told(by) => Source::Told(decode_key(&by, "source")?),
             },
-            verified_age: v1.verified_age_ms.map(Duration::from_millis),
+            verified_age: self.verified_age,
         })
+    }
+}
+
+impl PeerEntry<UnverifiedAnnouncement> {
+    /// Decodes an item of a page; the announcement's signature is not yet checked.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        SealedEntry::decode(bytes)?.open()
     }
 
     /// Checks the announcement's signature.

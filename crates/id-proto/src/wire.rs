@@ -105,7 +105,7 @@ pub(crate) struct PeerEntryV1<'a> {
     pub(crate) verified_age_ms: Option<u64>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Source {
     Own,
     Gossip,

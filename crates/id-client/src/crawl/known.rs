@@ -6,19 +6,45 @@ use std::{
 };
 
 use id_proto::{
-    SignedAnnouncement,
+    SealedEntry, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 
 use crate::{
     address_policy::AddressPolicy,
     crawl::{
-        frontier::{Number, Turn},
+        frontier::{Claim, Number, Turn},
         report::{Alone, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, Told},
     },
     entry::UnverifiedEntry,
     transport::Route,
 };
+
+/// What the responder says of an entry, unproven.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claims {
+    age: Duration,
+    verified_age: Option<Duration>,
+}
+
+impl Claims {
+    /// Whether the responder says that it was answered by the peer.
+    pub(super) fn claim(self) -> Claim {
+        if self.verified_age.is_some() { Claim::Vouched } else { Claim::Heard }
+    }
+}
+
+impl From<&UnverifiedEntry> for Claims {
+    fn from(entry: &UnverifiedEntry) -> Self {
+        Self { age: entry.age, verified_age: entry.verified_age }
+    }
+}
+
+impl From<SealedEntry<'_>> for Claims {
+    fn from(entry: SealedEntry<'_>) -> Self {
+        Self { age: entry.age, verified_age: entry.verified_age }
+    }
+}
 
 /// What is known of a peer.
 #[derive(Debug, Clone)]
@@ -134,9 +160,9 @@ impl Peer {
         }
     }
 
-    pub(super) fn named_by(&mut self, id: PublicKey, from: PublicKey, entry: &UnverifiedEntry) {
-        self.age = [self.age, Some(entry.age)].into_iter().flatten().min();
-        self.verified_age = [self.verified_age, entry.verified_age].into_iter().flatten().min();
+    pub(super) fn named_by(&mut self, id: PublicKey, from: PublicKey, claims: Claims) {
+        self.age = [self.age, Some(claims.age)].into_iter().flatten().min();
+        self.verified_age = [self.verified_age, claims.verified_age].into_iter().flatten().min();
         if from != id && self.via.len() < MAX_VIA && !self.via.contains(&from) {
             self.via.push(from);
         }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use id_proto::{
-    DecodeError, NetworkTag, PeersPage,
+    DecodeError, NetworkTag, PeersPage, SealedEntry,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 
@@ -26,7 +26,7 @@ use crate::{
         event::CrawlEvent,
         frontier::{Claim, Fate, Frontier, Number},
         graph::Graph,
-        known::{Asking, Numbers, Peer, Progress},
+        known::{Asking, Claims, Numbers, Peer, Progress},
         limits::Limits,
         places::Places,
         report::{CrawlReport, CrawledPeer, PeerStatus, RejectReason, StopReason},
@@ -272,8 +272,39 @@ impl CrawlState {
         gate: &Gate,
         item: Result<&[u8], DecodeError>,
     ) -> Vec<CrawlEvent> {
-        let believed = gate.admit(item).and_then(|entry| self.believe(from, entry));
+        let believed = item.and_then(SealedEntry::decode).map_err(entry::unreadable);
+        let believed = believed.and_then(|entry| match self.held(&entry) {
+            Some(id) => self.believe_again(from, gate, id, entry),
+            None => gate.open(entry).and_then(|entry| self.believe(from, entry)),
+        });
         believed.unwrap_or_else(|reason| self.reject(from, reason))
+    }
+
+    /// Whose announcement the entry is, if it is the very one that we hold and everybody whom it names is
+    /// known: then it needn't be decoded again, which most entries of a crawl would be.
+    fn held(&self, entry: &SealedEntry<'_>) -> Option<PublicKey> {
+        let (id, known) = self.peers.get_key_value(&entry.claimed_author()?)?;
+        let is_held = known.announcement.as_ref().is_some_and(|it| it.bytes() == entry.signed);
+        let teller_is_a_key = entry.claimed_teller().is_none_or(|by| self.peers.contains_key(&by));
+        (is_held && teller_is_a_key).then_some(*id)
+    }
+
+    /// Takes an entry in that says what we hold.
+    fn believe_again(
+        &mut self,
+        from: PublicKey,
+        gate: &Gate,
+        id: PublicKey,
+        entry: SealedEntry<'_>,
+    ) -> Result<Vec<CrawlEvent>, RejectReason> {
+        let Peer { number, announcement, .. } = &self.peers[&id];
+        let (number, held) = (*number, announcement.as_ref());
+        held.map_or(Ok(()), |held| gate.check(held.statement()))?;
+        if let Err(broken) = self.count(from, id, number) {
+            return Ok(broken);
+        }
+        self.name(id, from, entry.into());
+        Ok(Vec::new())
     }
 
     /// Takes an entry in, checking its signature if it says anything new.
@@ -295,7 +326,7 @@ impl CrawlState {
         if let Err(broken) = self.count(from, id, number) {
             return Ok(broken);
         }
-        self.name(id, from, &entry);
+        self.name(id, from, Claims::from(&entry));
         Ok(news.and_then(|entry| self.learn(id, from, entry)).into_iter().collect())
     }
 
@@ -308,7 +339,8 @@ impl CrawlState {
         from: PublicKey,
         entry: UnverifiedEntry,
     ) -> Result<Vec<CrawlEvent>, RejectReason> {
-        let (id, claim) = (entry.announcement.claimed().node_id, claim_of(&entry));
+        let (id, claims) = (entry.announcement.claimed().node_id, Claims::from(&entry));
+        let claim = claims.claim();
         let is_full = self.is_full();
         let introducer = self.peers[&from].number;
         let victim = is_full.then(|| self.places.victim(introducer, claim)).flatten();
@@ -317,7 +349,7 @@ impl CrawlState {
             self.count_left_out(from);
             return Ok(Vec::new());
         }
-        let verified = entry::verify(entry.clone())?;
+        let verified = entry::verify(entry)?;
         self.is_over |= is_full;
         if !has_place {
             self.count_left_out(from);
@@ -330,7 +362,7 @@ impl CrawlState {
         if let Err(broken) = self.count(from, id, number) {
             unreachable!("nobody was told of number {number} before: {broken:?}");
         }
-        self.name(id, from, &entry);
+        self.name(id, from, claims);
         Ok(gone.into_iter().chain(self.learn(id, from, verified)).collect())
     }
 
@@ -388,17 +420,17 @@ impl CrawlState {
     }
 
     /// Records that `from` named `id`, which may bring it nearer.
-    fn name(&mut self, id: PublicKey, from: PublicKey, entry: &UnverifiedEntry) {
+    fn name(&mut self, id: PublicKey, from: PublicKey, claims: Claims) {
         let Peer { depth, number: introducer, .. } = self.peers[&from];
         let depth = depth + 1;
         let peer = self.peers.get_mut(&id).expect("who is named is known");
-        peer.named_by(id, from, entry);
+        peer.named_by(id, from, claims);
         if let Progress::Known(turn) = peer.progress
             && depth < peer.depth
         {
             peer.depth = depth;
             turn.into_iter().for_each(|turn| self.frontier.remove(turn));
-            self.queue(id, Some(introducer), claim_of(entry));
+            self.queue(id, Some(introducer), claims.claim());
         }
     }
 
@@ -492,8 +524,4 @@ impl CrawlState {
 enum Cut {
     Short,
     No,
-}
-
-fn claim_of(entry: &UnverifiedEntry) -> Claim {
-    if entry.verified_age.is_some() { Claim::Vouched } else { Claim::Heard }
 }

@@ -51,6 +51,28 @@ async fn each_lie_is_counted_by_its_reason_and_enters_nothing() {
     }
 }
 
+/// An entry of what is held already isn't decoded whole, and is refused for the same faults.
+#[tokio::test]
+async fn an_entry_that_names_a_teller_who_can_not_be_is_malformed_also_if_its_announcement_is_held()
+{
+    let network = MemoryNetwork::star(3);
+    let told_by = |teller: [u8; 32]| {
+        let valid = memory::secret_key(78).public();
+        let entry = memory::entry(&network.announcement(2), Source::Told(valid)).encode();
+        let at = entry.windows(32).rposition(|bytes| bytes == valid.as_bytes()).unwrap();
+        [&entry[..at], &teller, &entry[at + 32..]].concat()
+    };
+    let no_key = (0..).map(|n| [n; 32]).find(|id| PublicKey::from_bytes(id).is_err()).unwrap();
+    let strangers = *memory::secret_key(79).public().as_bytes();
+    let known = *network.announcement(0).node_id.as_bytes();
+    for (teller, rejected) in [(no_key, 1), (strangers, 0), (known, 0)] {
+        let report = crawl(&network.clone().with_item(1, told_by(teller)), unlimited()).await;
+        let rejections = &peer(&network, &report, 1).rejected;
+        assert_eq!(rejections.get(&RejectReason::Malformed).copied().unwrap_or(0), rejected);
+        assert_eq!(peer(&network, &report, 2).via.len(), 2 - rejected as usize, "{teller:?}");
+    }
+}
+
 #[tokio::test]
 async fn one_bad_entry_spoils_no_other() {
     let network = Lie::ALL.iter().fold(MemoryNetwork::line(1), |net, lie| net.with_lie(0, *lie));

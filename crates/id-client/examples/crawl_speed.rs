@@ -1,0 +1,162 @@
+//! How fast peers are asked, in one of several ways. `cargo xtask bench crawl` builds it, runs it against a farm of
+//! peers and prints what it found.
+//!
+//! It reads peers from stdin, `id@addr` a line, and prints one line of JSON.
+
+use std::{
+    env,
+    io::{Read, stdin},
+    num::NonZeroUsize,
+    process::exit,
+    time::{Duration, Instant},
+};
+
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use id_client::{
+    AskError, Client, CrawlReport, Crawler, Depth, Limits, Reply, Summary, Transport,
+    id_proto::{MetaRequest, Network, PeerRef, WhoamiRequest, version::META_ALPN},
+};
+use iroh::{
+    Endpoint, EndpointAddr, RelayMode,
+    endpoint::{PortmapperConfig, presets},
+};
+use irpc_iroh::IrohRemoteConnection;
+
+/// Most peers of a crawl here: more than any farm has.
+const MAX_PEERS: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
+/// How long a crawl may take here.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+const USAGE: &str = "usage: crawl_speed bare|crawl|per-query CONCURRENCY [MAX_DEPTH] < PEERS";
+
+/// What came of it.
+struct Outcome {
+    known: usize,
+    asked: usize,
+    answered: usize,
+    took: Duration,
+}
+
+#[tokio::main]
+async fn main() {
+    let args: Vec<_> = env::args().skip(1).collect();
+    let number = |n: usize| args.get(n).and_then(|arg| arg.parse::<usize>().ok());
+    let (Some(way), Some(concurrency)) = (args.first(), number(1).and_then(NonZeroUsize::new))
+    else {
+        eprintln!("{USAGE}");
+        exit(2);
+    };
+    let peers = peers();
+    let max_depth = number(2).map_or(Depth::Unlimited, |depth| Depth::Hops(depth as u32));
+    let limits = Limits {
+        max_depth,
+        max_peers: MAX_PEERS,
+        concurrency,
+        timeout: TIMEOUT,
+        ..Limits::default()
+    };
+    let outcome = match way.as_str() {
+        "bare" => bare(peers, concurrency.get()).await,
+        "crawl" => {
+            let endpoint = bind().await;
+            crawled(Crawler::builder(endpoint), &peers, limits).await
+        }
+        "per-query" => crawled(Crawler::with_transport(PerQuery), &peers, limits).await,
+        _ => {
+            eprintln!("{USAGE}");
+            exit(2);
+        }
+    };
+    println!("{}", outcome.to_json());
+}
+
+fn peers() -> Vec<EndpointAddr> {
+    let mut text = String::new();
+    stdin().read_to_string(&mut text).expect("stdin is text");
+    let peers = text.lines().map(|line| line.parse::<PeerRef>().expect("a line is a peer"));
+    peers.flat_map(|peer| peer.addrs().to_vec()).collect()
+}
+
+async fn bind() -> Endpoint {
+    let builder = Endpoint::builder(presets::Minimal)
+        .portmapper_config(PortmapperConfig::Disabled)
+        .relay_mode(RelayMode::Disabled)
+        .clear_ip_transports();
+    let builder = builder.bind_addr("127.0.0.1:0").expect("an address");
+    builder.bind().await.expect("a socket on loopback")
+}
+
+/// Connects and makes one unary call, to each of `peers`, with nothing checked and nothing kept: what
+/// no crawler is faster than.
+async fn bare(peers: Vec<EndpointAddr>, concurrency: usize) -> Outcome {
+    let (endpoint, asked) = (bind().await, peers.len());
+    let started = Instant::now();
+    let calls = stream::iter(peers).map(|peer| call(endpoint.clone(), peer));
+    let ended = calls.buffer_unordered(concurrency).collect::<Vec<_>>().await;
+    let answered = ended.into_iter().flatten().count();
+    Outcome { known: asked, asked, answered, took: started.elapsed() }
+}
+
+async fn call(endpoint: Endpoint, peer: EndpointAddr) -> Option<()> {
+    let proof = Some(Network::public().prove(&endpoint.id(), &peer.id));
+    let connection = endpoint.connect(peer, META_ALPN).await.ok()?;
+    let remote = IrohRemoteConnection::new(connection.clone());
+    let client = irpc::Client::<MetaRequest>::boxed(remote);
+    client.rpc(WhoamiRequest { proof }).await.ok()?;
+    connection.close(0_u32.into(), b"done");
+    Some(())
+}
+
+/// A crawl from the first of `peers`.
+async fn crawled(crawler: Crawler, peers: &[EndpointAddr], limits: Limits) -> Outcome {
+    let crawl = crawler.seeds(peers.first().cloned()).limits(limits);
+    let started = Instant::now();
+    let report: CrawlReport = crawl.start().run().await;
+    let took = started.elapsed();
+    let summary = report.summary();
+    let Summary { known, asked, answered, .. } = summary;
+    Outcome { known, asked, answered, took }
+}
+
+/// Binds an endpoint for each question, as the first crawlers for iroh did.
+struct PerQuery;
+
+impl Transport for PerQuery {
+    fn list_peers(
+        &self,
+        peer: EndpointAddr,
+        max_entries: u32,
+    ) -> BoxStream<'static, Result<Reply, AskError>> {
+        let replies = async move {
+            let endpoint = bind().await;
+            let answer: Vec<_> =
+                Transport::list_peers(&Client::new(endpoint.clone()), peer, max_entries)
+                    .collect()
+                    .await;
+            endpoint.close().await;
+            stream::iter(answer)
+        };
+        stream::once(replies).flatten().boxed()
+    }
+}
+
+impl Outcome {
+    fn to_json(&self) -> String {
+        let Self { known, asked, answered, took } = self;
+        let secs = took.as_secs_f64();
+        let peak = peak_rss_kib().unwrap_or_default();
+        format!(
+            r#"{{"known":{known},"asked":{asked},"answered":{answered},"secs":{secs},"peak_rss_kib":{peak}}}"#
+        )
+    }
+}
+
+/// Of this process; none where there is no procfs.
+fn peak_rss_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}

@@ -1,0 +1,298 @@
+//! A farm of peers: thousands of `id/meta/1` servers in one process, for crawlers to be measured with.
+//!
+//! Each has its own key and, because iroh knows no other way, its own endpoint. What they say is signed and true
+//! to the protocol; only who knows whom is made up.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use id_proto::{
+    About, ErrorCode, MetaMessage, MetaRequest, MetaResponse, Network, PeerAnnouncement, PeerEntry,
+    PeersPage, SignedAnnouncement, Source, WhoamiResponse,
+    iroh_base::{SecretKey, TransportAddr},
+    version::META_ALPN,
+};
+use iroh::{
+    Endpoint, RelayMode,
+    endpoint::{Connection, PortmapperConfig, presets},
+};
+use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
+
+/// Sockets that those who don't answer share: whoever dials them hears nothing at all.
+const N_SILENT_SOCKETS: usize = 16;
+/// How often a peer promises to announce itself, in seconds: so rarely that nothing gets old while it is
+/// measured.
+const INTERVAL_SECS: u32 = 86_400;
+
+/// What stands in the farm.
+#[derive(Debug, Args)]
+pub(crate) struct Farm {
+    /// Peers that answer
+    #[arg(long, default_value_t = 100)]
+    peers: usize,
+    /// Peers that don't: nothing comes back from where they are
+    #[arg(long, default_value_t = 0)]
+    silent: usize,
+    /// How many of these each one that answers names
+    #[arg(long, default_value_t = 16)]
+    named: usize,
+    /// How many peers that don't answer it names besides, and nobody else does
+    #[arg(long, default_value_t = 0)]
+    alone: usize,
+}
+
+impl Farm {
+    /// Says where those are who answer, `id@addr` a line, then `ready`; and answers until it is killed.
+    pub(crate) async fn run(self) -> Result<()> {
+        let silent = silent_sockets()?;
+        let mut endpoints = Vec::new();
+        for n in 0..self.peers {
+            endpoints.push(bind(key("answers", n)).await?);
+        }
+        let everybody = self.everybody(&endpoints, &silent)?;
+        let mut serving = JoinSet::new();
+        for (n, endpoint) in endpoints.into_iter().enumerate() {
+            println!("{}@{}", endpoint.id(), bound(&endpoint)?);
+            let table = Arc::new(self.table(n, &everybody, &silent)?);
+            serving.spawn(serve(endpoint, table));
+        }
+        println!("ready");
+        while serving.join_next().await.is_some() {}
+        drop(silent);
+        Ok(())
+    }
+
+    /// What each says that may be named: first those who answer.
+    fn everybody(
+        &self,
+        endpoints: &[Endpoint],
+        silent: &[Silent],
+    ) -> Result<Vec<SignedAnnouncement>> {
+        let answering = endpoints.iter().enumerate();
+        let answering = answering.map(|(n, at)| announce(&key("answers", n), bound(at)?));
+        let others = (0..self.silent).map(|n| announce(&key("silent", n), place(silent, n)));
+        answering.chain(others).collect()
+    }
+
+    /// Whom the peer number `n` names: the next one that answers, so that all are found, others by a
+    /// hash, and those that it names alone.
+    fn table(
+        &self,
+        n: usize,
+        everybody: &[SignedAnnouncement],
+        silent: &[Silent],
+    ) -> Result<Table> {
+        let mut named = vec![n, (n + 1) % self.peers];
+        for i in 0..self.named.saturating_sub(1) {
+            let hash = Sha256::digest(format!("named {n} {i}"));
+            let hash = u64::from_le_bytes(hash[..8].try_into().expect("eight of 32 bytes"));
+            named.push((hash % everybody.len() as u64) as usize);
+        }
+        named[1..].sort_unstable();
+        named.dedup();
+        let mut seen = std::collections::BTreeSet::new();
+        named.retain(|one| seen.insert(*one));
+        let mut entries: Vec<_> = named.iter().map(|one| everybody[*one].clone()).collect();
+        for i in 0..self.alone {
+            let i = n * self.alone + i;
+            entries.push(announce(&key("alone", i), place(silent, i))?);
+        }
+        Ok(Table::of(entries))
+    }
+}
+
+/// A socket that nobody reads.
+#[derive(Debug)]
+struct Silent {
+    addr: SocketAddr,
+    _socket: UdpSocket,
+}
+
+fn silent_sockets() -> Result<Vec<Silent>> {
+    let bind = |_| {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Ok(Silent { addr: socket.local_addr()?, _socket: socket })
+    };
+    (0..N_SILENT_SOCKETS).map(bind).collect()
+}
+
+fn place(silent: &[Silent], n: usize) -> SocketAddr {
+    silent[n % silent.len()].addr
+}
+
+fn key(what: &str, n: usize) -> SecretKey {
+    SecretKey::from_bytes(&Sha256::digest(format!("farm {what} {n}")).into())
+}
+
+async fn bind(key: SecretKey) -> Result<Endpoint> {
+    let builder = Endpoint::builder(presets::Minimal)
+        .secret_key(key)
+        .portmapper_config(PortmapperConfig::Disabled)
+        .relay_mode(RelayMode::Disabled)
+        .clear_ip_transports()
+        .alpns(vec![META_ALPN.to_vec()]);
+    Ok(builder.bind_addr("127.0.0.1:0")?.bind().await?)
+}
+
+fn bound(endpoint: &Endpoint) -> Result<SocketAddr> {
+    endpoint.bound_sockets().first().copied().context("an endpoint without a socket")
+}
+
+fn announce(key: &SecretKey, at: SocketAddr) -> Result<SignedAnnouncement> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let announcement = PeerAnnouncement {
+        node_id: key.public(),
+        name: None,
+        blob_count: 0,
+        timestamp_secs: now.as_secs(),
+        seq: now.as_millis() as u64,
+        network_tag: Network::public().tag(),
+        interval_secs: INTERVAL_SECS,
+        addrs: vec![TransportAddr::Ip(at)],
+        agent: "farm".to_owned(),
+    };
+    Ok(SignedAnnouncement::sign(announcement, key)?)
+}
+
+/// What a peer answers with.
+#[derive(Debug)]
+struct Table {
+    about: MetaResponse,
+    pages: Vec<MetaResponse>,
+}
+
+impl Table {
+    /// Of these, the first of whom is the peer itself.
+    fn of(entries: Vec<SignedAnnouncement>) -> Self {
+        let own = &entries[0];
+        let about = About {
+            node_id: own.statement().node_id,
+            agent: "farm".to_owned(),
+            network_tag: own.statement().network_tag,
+            features: Vec::new(),
+            table_size: entries.len() as u64 - 1,
+            announcement: own.clone(),
+        };
+        let about = WhoamiResponse { protocol_versions: vec![1], about: Some(about.encode()) };
+        Self { about: MetaResponse::Whoami(about), pages: pages(&entries) }
+    }
+}
+
+fn pages(entries: &[SignedAnnouncement]) -> Vec<MetaResponse> {
+    let mut pages = Vec::new();
+    let mut page = PeersPage::default();
+    for (n, announcement) in entries.iter().enumerate() {
+        let item = PeerEntry {
+            announcement: announcement.clone(),
+            age: std::time::Duration::ZERO,
+            source: if n == 0 { Source::Own } else { Source::Gossip },
+            verified_age: None,
+        };
+        let item = item.encode();
+        if !page.push(&item) {
+            page.more = true;
+            pages.push(std::mem::take(&mut page));
+            assert!(page.push(&item), "an entry fits into a page");
+        }
+    }
+    pages.push(page);
+    pages.into_iter().map(MetaResponse::Peers).collect()
+}
+
+async fn serve(endpoint: Endpoint, table: Arc<Table>) {
+    while let Some(incoming) = endpoint.accept().await {
+        let table = table.clone();
+        tokio::spawn(async move {
+            if let Ok(connection) = incoming.await {
+                answer(&connection, &table).await;
+            }
+        });
+    }
+}
+
+/// Answers until the caller hangs up.
+async fn answer(connection: &Connection, table: &Table) {
+    let refusal = || MetaResponse::error(ErrorCode::Unsupported, "a farm doesn't know");
+    while let Ok(Some(message)) = irpc_iroh::read_request::<MetaRequest>(connection).await {
+        // Whoever doesn't wait for the answer misses it.
+        let _ = match message {
+            MetaMessage::Whoami(request) => request.tx.send(table.about.clone()).await,
+            MetaMessage::Status(request) => request.tx.send(refusal()).await,
+            MetaMessage::Introducers(request) => request.tx.send(refusal()).await,
+            MetaMessage::Explain(request) => request.tx.send(refusal()).await,
+            MetaMessage::ListPeers(request) => {
+                for page in &table.pages {
+                    if request.tx.send(page.clone()).await.is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        };
+    }
+    connection.closed().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn farm() -> Farm {
+        Farm { peers: 20, silent: 5, named: 6, alone: 3 }
+    }
+
+    fn named(table: &Table) -> Vec<[u8; 32]> {
+        let pages = table.pages.iter().map(|page| match page {
+            MetaResponse::Peers(page) => page,
+            other => panic!("{other:?}"),
+        });
+        let items: Vec<_> = pages.flat_map(PeersPage::items).map(Result::unwrap).collect();
+        let decode = |item: &&[u8]| PeerEntry::decode(item).unwrap().verify().unwrap();
+        items.iter().map(|item| *decode(item).announcement.node_id.as_bytes()).collect()
+    }
+
+    #[test]
+    fn everybody_is_found_and_nobody_is_named_twice() {
+        let (farm, silent) = (farm(), silent_sockets().unwrap());
+        let everybody: Vec<_> =
+            (0..25).map(|n| announce(&key("any", n), place(&silent, n)).unwrap()).collect();
+        let mut found = BTreeSet::new();
+        for n in 0..farm.peers {
+            let table = farm.table(n, &everybody, &silent).unwrap();
+            let ids = named(&table);
+            assert_eq!(&ids[0], everybody[n].node_id.as_bytes(), "itself first");
+            assert!(ids.contains(everybody[(n + 1) % 20].node_id.as_bytes()));
+            assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+            found.extend(ids);
+        }
+        assert!((20 + 60..=25 + 60).contains(&found.len()), "{}", found.len());
+    }
+
+    #[tokio::test]
+    async fn a_peer_of_the_farm_says_who_it_is_and_whom_it_names() {
+        let farm = Farm { peers: 1, silent: 0, named: 1, alone: 500 };
+        let (silent, server) = (silent_sockets().unwrap(), bind(key("answers", 0)).await.unwrap());
+        let everybody = farm.everybody(std::slice::from_ref(&server), &silent).unwrap();
+        let table = farm.table(0, &everybody, &silent).unwrap();
+        assert!(table.pages.len() > 1, "more than a page");
+        assert_eq!(named(&table).len(), 501);
+        let addr = server.addr();
+        let serving = tokio::spawn(serve(server, Arc::new(table)));
+        let caller = bind(key("caller", 0)).await.unwrap();
+        let connection = caller.connect(addr, META_ALPN).await.unwrap();
+        let client =
+            irpc::Client::<MetaRequest>::boxed(irpc_iroh::IrohRemoteConnection::new(connection));
+        let answer = client.rpc(id_proto::WhoamiRequest { proof: None }).await.unwrap();
+        assert!(matches!(answer, MetaResponse::Whoami(_)), "{answer:?}");
+        caller.close().await;
+        serving.abort();
+    }
+}
