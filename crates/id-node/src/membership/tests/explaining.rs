@@ -9,7 +9,7 @@ use id_proto::{
 };
 
 use super::fixture::{Peer, World, effects_of, forge, gossip_message, probed, secret, secs};
-use crate::membership::{Event, departed::MAX_DEPARTED, refusals::MAX_REFUSED};
+use crate::membership::{Event, Refusal, departed::MAX_DEPARTED, refusals::MAX_REFUSED};
 
 fn explained(world: &mut World, peer: PublicKey) -> Explanation<SignedAnnouncement> {
     let now = world.now.mono;
@@ -293,6 +293,17 @@ fn every_refusal_but_the_ordinary_is_remembered_with_who_brought_it() {
     world.gossip(&gossip_message(1, &forged));
     let shown = Some((Duration::ZERO, "refused_bad_signature".to_owned()));
     assert_eq!(last_refusal(&mut world, stranger.id()), shown);
+}
+
+/// Gossip brings a node's own words back, and its neighbours tell it of itself.
+#[test]
+fn what_is_said_in_our_own_name_is_refused_and_not_remembered() {
+    let mut world = World::settled();
+    let own = world.node.view().own;
+    world.advance(secs(1));
+    world.hear(&own);
+    assert_eq!(world.refused(Refusal::OwnId), 1);
+    assert_eq!(last_refusal(&mut world, own.node_id), None);
 }
 
 #[test]
