@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: how fast what has to be fast is. docs/benchmarks.md keeps what it found.
 
+mod crawl;
+mod farm;
 mod verify;
 
 use anyhow::Result;
@@ -18,6 +20,8 @@ pub(crate) struct Bench {
 enum What {
     /// Announcements through the whole gate, compared with nothing but their signatures
     Verify(verify::Verify),
+    /// Crawls of thousands of peers, compared with nothing but the calls
+    Crawl(crawl::Crawl),
 }
 
 impl Bench {
@@ -25,6 +29,7 @@ impl Bench {
     pub(crate) fn run(&self, project: &Project) -> Result<()> {
         match &self.what {
             What::Verify(verify) => verify.run(project),
+            What::Crawl(crawl) => crawl.run(project),
         }
     }
 }

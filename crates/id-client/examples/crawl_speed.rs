@@ -1,7 +1,7 @@
 //! How fast peers are asked, in one of several ways. `cargo xtask bench crawl` builds it, runs it against a farm of
 //! peers and prints what it found.
 //!
-//! It reads peers from stdin, `id@addr` a line, and prints one line of JSON.
+//! It reads peers from stdin, `id@addr` a line: whom to call, or the seeds of a crawl. It prints one line of JSON.
 
 use std::{
     env,
@@ -62,9 +62,9 @@ async fn main() {
         "bare" => bare(peers, concurrency.get()).await,
         "crawl" => {
             let endpoint = bind().await;
-            crawled(Crawler::builder(endpoint), &peers, limits).await
+            crawled(Crawler::builder(endpoint), peers, limits).await
         }
-        "per-query" => crawled(Crawler::with_transport(PerQuery), &peers, limits).await,
+        "per-query" => crawled(Crawler::with_transport(PerQuery), peers, limits).await,
         _ => {
             eprintln!("{USAGE}");
             exit(2);
@@ -110,9 +110,8 @@ async fn call(endpoint: Endpoint, peer: EndpointAddr) -> Option<()> {
     Some(())
 }
 
-/// A crawl from the first of `peers`.
-async fn crawled(crawler: Crawler, peers: &[EndpointAddr], limits: Limits) -> Outcome {
-    let crawl = crawler.seeds(peers.first().cloned()).limits(limits);
+async fn crawled(crawler: Crawler, seeds: Vec<EndpointAddr>, limits: Limits) -> Outcome {
+    let crawl = crawler.seeds(seeds).limits(limits);
     let started = Instant::now();
     let report: CrawlReport = crawl.start().run().await;
     let took = started.elapsed();
