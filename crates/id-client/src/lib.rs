@@ -59,8 +59,8 @@ pub use address_policy::AddressPolicy;
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
     Agreement, Alone, Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer, Crawler, Depth,
-    Graph, Limits, MAX_ANSWERED_SHARE, MAX_FORGED, MAX_VIA, MIN_ASKED_ALONE, PeerStatus,
-    RejectReason, StopReason, Summary, Told, View,
+    Graph, Limits, MAX_ANSWERED_SHARE, MAX_FORGED, MAX_PARKED, MAX_VIA, MIN_ASKED_ALONE,
+    PeerStatus, RejectReason, StopReason, Summary, Told, View,
 };
 pub use error::{AskError, FailKind};
 pub use id_proto;

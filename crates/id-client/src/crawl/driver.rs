@@ -106,8 +106,8 @@ impl Crawler {
         let policy = self.address_policy.take();
         let policy = policy.unwrap_or_else(|| self.dialler.policy(&self.network, &self.seeds));
         let transport = self.dialler.into_transport(&self.network, &self.limits);
-        let (deadline, ask_timeout) =
-            (clock::deadline(self.limits.timeout), self.limits.ask_timeout);
+        let deadline = clock::deadline(self.limits.timeout);
+        let Limits { ask_timeout, connect_timeout, .. } = self.limits;
         let tag = self.network.tag();
         let state = CrawlState::new(self.seeds, self.limits, tag, self.own_id);
         let state = state.address_policy(policy);
@@ -119,6 +119,8 @@ impl Crawler {
             started: Instant::now(),
             deadline,
             ask_timeout,
+            connect_timeout,
+            patience: Patience::default(),
             took: None,
         }
     }
@@ -187,6 +189,8 @@ pub struct Crawl {
     started: Instant,
     deadline: Instant,
     ask_timeout: Duration,
+    connect_timeout: Duration,
+    patience: Patience,
     /// How long the crawl took, once it has ended.
     took: Option<Duration>,
 }
@@ -249,6 +253,9 @@ impl Crawl {
             let question = Question {
                 peer: peer.id,
                 replies: self.transport.list_peers(peer, MAX_ENTRIES),
+                started: Instant::now(),
+                reached: Reached::Not { patience: clock::deadline(self.patience.get()) },
+                connected_by: clock::deadline(self.connect_timeout.min(self.ask_timeout)),
                 deadline: clock::deadline(self.ask_timeout),
             };
             self.asking.push(Box::pin(question.step()));
@@ -269,15 +276,22 @@ impl Crawl {
         }
     }
 
-    fn take(&mut self, Step { question, reply }: Step) {
+    fn take(&mut self, Step { mut question, outcome }: Step) {
         let from = question.peer;
-        match reply {
-            Some(Ok(Reply::Connected(route))) => self.state.on_connected(from, route),
-            Some(Ok(Reply::Page(page))) => {
+        match outcome {
+            Outcome::Slow => {
+                question.reached = Reached::NotSoon;
+                self.state.on_slow(from);
+            }
+            Outcome::Replied(Reply::Connected(route)) => {
+                question.reached = Reached::Yes;
+                self.patience.reached_after(question.started.elapsed());
+                self.state.on_connected(from, route);
+            }
+            Outcome::Replied(Reply::Page(page)) => {
                 self.events.extend(self.state.on_page(from, &page, clock::unix_secs()));
             }
-            Some(Err(error)) => self.events.extend(self.state.on_done(from, Err(error))),
-            None => self.events.extend(self.state.on_done(from, Ok(()))),
+            Outcome::Ended(how) => self.events.extend(self.state.on_done(from, how)),
         }
         if self.state.is_asking(&from) {
             self.asking.push(Box::pin(question.step()));
@@ -289,24 +303,120 @@ impl Crawl {
 struct Question {
     peer: PublicKey,
     replies: BoxStream<'static, Result<Reply, AskError>>,
+    started: Instant,
+    reached: Reached,
+    connected_by: Instant,
     deadline: Instant,
+}
+
+/// Whether a peer that is being asked was reached.
+#[derive(Debug, Clone, Copy)]
+enum Reached {
+    /// Not yet, which is no wonder before `patience`.
+    Not {
+        patience: Instant,
+    },
+    NotSoon,
+    Yes,
 }
 
 /// What a peer did next, and the question, to be gone on with.
 struct Step {
     question: Question,
-    /// `None` at the end of the answer.
-    reply: Option<Result<Reply, AskError>>,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// It wasn't reached soon.
+    Slow,
+    Replied(Reply),
+    /// The answer has ended, or failed.
+    Ended(Result<(), AskError>),
 }
 
 impl Question {
     async fn step(mut self) -> Step {
-        let timed_out = || Some(Err(AskError::new(FailKind::Timeout, "no answer in time")));
+        let until = match self.reached {
+            Reached::Not { patience } => patience.min(self.connected_by),
+            Reached::NotSoon => self.connected_by,
+            Reached::Yes => self.deadline,
+        };
         // `timeout_at` looks at its clock only when the stream has nothing; a flood always has.
-        if Instant::now() >= self.deadline {
-            return Step { reply: timed_out(), question: self };
+        let is_late = Instant::now() >= self.deadline;
+        let reply = match is_late {
+            true => Err(()),
+            false => timeout_at(until, self.replies.next()).await.map_err(drop),
+        };
+        let outcome = match reply {
+            Ok(Some(Ok(reply))) => Outcome::Replied(reply),
+            Ok(Some(Err(error))) => Outcome::Ended(Err(error)),
+            Ok(None) => Outcome::Ended(Ok(())),
+            Err(()) => self.on_late(until),
+        };
+        Step { question: self, outcome }
+    }
+
+    fn on_late(&self, until: Instant) -> Outcome {
+        match self.reached {
+            Reached::Not { .. } if until < self.connected_by => Outcome::Slow,
+            Reached::Yes => timed_out("no answer in time"),
+            Reached::Not { .. } | Reached::NotSoon => timed_out("not reached in time"),
         }
-        let reply = timeout_at(self.deadline, self.replies.next()).await;
-        Step { reply: reply.unwrap_or_else(|_| timed_out()), question: self }
+    }
+}
+
+fn timed_out(why: &str) -> Outcome {
+    Outcome::Ended(Err(AskError::new(FailKind::Timeout, why)))
+}
+
+/// How long a peer may take to be reached until another one is asked besides it: as long as several that were
+/// reached took.
+#[derive(Debug, Default)]
+struct Patience {
+    /// How long it takes, on a moving average.
+    usual: Option<Duration>,
+}
+
+impl Patience {
+    /// How many times the usual is no wonder. Origin: a guess; a lost packet takes longer.
+    const TIMES: u32 = 3;
+    /// Origin: what 16 handshakes at a time take on two cores, twice over.
+    const LEAST: Duration = Duration::from_millis(50);
+    /// Origin: QUIC sends its first packet again after a second.
+    const MOST: Duration = Duration::from_secs(1);
+    /// Before anybody was reached. Origin: a round trip around the world.
+    const FIRST: Duration = Duration::from_millis(300);
+
+    fn get(&self) -> Duration {
+        let times = |usual: Duration| (usual * Self::TIMES).clamp(Self::LEAST, Self::MOST);
+        self.usual.map_or(Self::FIRST, times)
+    }
+
+    /// The last eight or so count.
+    fn reached_after(&mut self, time: Duration) {
+        self.usual = Some(self.usual.map_or(time, |usual| (usual * 7 + time) / 8));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn millis(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn patience_is_three_times_what_it_usually_takes_within_bounds() {
+        let mut patience = Patience::default();
+        assert_eq!(patience.get(), millis(300));
+        patience.reached_after(millis(40));
+        assert_eq!(patience.get(), millis(120));
+        patience.reached_after(millis(80));
+        assert_eq!(patience.get(), millis(135));
+        (0..100).for_each(|_| patience.reached_after(millis(1)));
+        assert_eq!(patience.get(), millis(50));
+        (0..100).for_each(|_| patience.reached_after(millis(5000)));
+        assert_eq!(patience.get(), millis(1000));
     }
 }

@@ -77,6 +77,8 @@ pub(super) enum Progress {
 #[derive(Debug, Clone)]
 pub(super) struct Asking {
     pub(super) turn: Turn,
+    /// Whether it is waited for besides those that are asked.
+    pub(super) is_parked: bool,
     /// How many entries were believed.
     pub(super) n_entries: usize,
     /// Whom they are about.

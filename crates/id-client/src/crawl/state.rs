@@ -4,8 +4,8 @@
 //! simulation:
 //!
 //! 1. [`CrawlState::poll`] says whom to ask, as long as it says somebody;
-//! 2. [`CrawlState::on_connected`], [`CrawlState::on_page`] and [`CrawlState::on_done`] take what
-//!    comes back, in whatever order it comes;
+//! 2. [`CrawlState::on_slow`], [`CrawlState::on_connected`], [`CrawlState::on_page`] and
+//!    [`CrawlState::on_done`] take what comes back, in whatever order it comes;
 //! 3. when [`CrawlState::is_done`], [`CrawlState::finish`] makes the report.
 //!
 //! Input about a peer that isn't being asked is ignored.
@@ -27,7 +27,7 @@ use crate::{
         frontier::{Claim, Fate, Frontier, Number},
         graph::Graph,
         known::{Asking, Claims, Numbers, Peer, Progress},
-        limits::Limits,
+        limits::{Limits, MAX_PARKED},
         places::Places,
         report::{CrawlReport, CrawledPeer, PeerStatus, RejectReason, StopReason},
     },
@@ -57,6 +57,8 @@ pub struct CrawlState {
     frontier: Frontier,
     places: Places,
     n_asking: usize,
+    /// Of these, who can't be reached soon.
+    n_parked: usize,
     /// Whether there was somebody for whom there was no room, or who took another's place.
     is_over: bool,
     stopped_by: Option<StopReason>,
@@ -101,6 +103,7 @@ impl CrawlState {
             frontier: Frontier::default(),
             places: Places::default(),
             n_asking: 0,
+            n_parked: 0,
             is_over: false,
             stopped_by: None,
             address_policy: AddressPolicy::anything(),
@@ -126,13 +129,14 @@ impl CrawlState {
     /// ([`FailKind::ForbiddenAddress`]); [`CrawlState::undialled`] tells of it.
     pub fn poll(&mut self) -> Option<Ask> {
         loop {
-            if self.stopped_by.is_some() || self.n_asking == self.limits.concurrency.get() {
+            let n_active = self.n_asking - self.n_parked;
+            if self.stopped_by.is_some() || n_active >= self.limits.concurrency.get() {
                 return None;
             }
             let turn = self.frontier.pop()?;
             let id = self.ids[&turn.peer];
             let peer = self.peers.get_mut(&id).expect("who waits is known");
-            let asking = Asking { turn, n_entries: 0, named: Numbers::default() };
+            let asking = Asking { turn, is_parked: false, n_entries: 0, named: Numbers::default() };
             peer.progress = Progress::Asking(Box::new(asking));
             self.places.keep(turn.peer);
             self.n_asking += 1;
@@ -148,8 +152,26 @@ impl CrawlState {
         std::mem::take(&mut self.undialled)
     }
 
+    /// `from` can't be reached soon: it is still waited for, but another one may be asked meanwhile, unless too
+    /// many are waited for so.
+    pub fn on_slow(&mut self, from: PublicKey) {
+        if self.n_parked < MAX_PARKED {
+            self.park(from, true);
+        }
+    }
+
+    fn park(&mut self, peer: PublicKey, park: bool) {
+        if let Some(Progress::Asking(asking)) = self.peers.get_mut(&peer).map(|it| &mut it.progress)
+            && asking.is_parked != park
+        {
+            asking.is_parked = park;
+            self.n_parked = if park { self.n_parked + 1 } else { self.n_parked - 1 };
+        }
+    }
+
     /// `from` was reached.
     pub fn on_connected(&mut self, from: PublicKey, route: Route) {
+        self.park(from, false);
         if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_asking()) {
             peer.route = Some(route);
         }
@@ -463,6 +485,7 @@ impl CrawlState {
         outcome: Result<(), AskError>,
         cut: Cut,
     ) -> Option<CrawlEvent> {
+        self.park(id, false);
         let peer = self.peers.get_mut(&id)?;
         let Progress::Asking(asking) = &mut peer.progress else { return None };
         let (turn, n_entries) = (asking.turn, asking.n_entries);

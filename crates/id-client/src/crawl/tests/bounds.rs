@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{
-    CrawlEvent, FailKind, StopReason,
+    CrawlEvent, FailKind, MAX_PARKED, StopReason,
     memory::{Behaviour, Lie},
 };
 
@@ -93,7 +93,7 @@ async fn two_hundred_silent_peers_do_not_outlast_the_crawls_timeout() {
     assert_eq!(report.duration.as_secs_f32().round(), 3.0);
     assert_eq!(report.stopped_by, Some(StopReason::Timeout));
     let summary = report.summary();
-    assert_eq!((summary.known, summary.answered, summary.failed), (201, 1, 64));
+    assert_eq!((summary.known, summary.answered, summary.failed), (201, 1, 200));
     let failures: Vec<_> = report.peers.iter().filter_map(failed_by).collect();
     assert!(failures.iter().all(|kind| *kind == FailKind::Timeout));
     assert_eq!(network.n_being_asked(), 0);
@@ -110,12 +110,51 @@ async fn two_hundred_silent_peers_end_on_a_real_clock_too() {
     assert_eq!(report.summary().failed, 200);
 }
 
+/// Two fifths are gone: each is waited for, and the others don't wait for them.
+#[tokio::test(start_paused = true)]
+async fn those_who_can_not_be_reached_do_not_hold_up_the_others() {
+    let network = MemoryNetwork::star(2000);
+    let is_gone = |i: &usize| i % 5 < 2 && *i > 0;
+    let gone = (0..2000).filter(is_gone);
+    let network = gone.fold(network, |network, i| network.with(i, Behaviour::Silent));
+    let limits = Limits { max_peers: n(2000), ..unlimited() };
+    let mut crawl = crawler(&network, &[0], limits.clone()).start();
+    let started = tokio::time::Instant::now();
+    let (mut n_answered, mut last_answer) = (0, Duration::ZERO);
+    while let Some(event) = crawl.next().await {
+        if let CrawlEvent::Answered { .. } = event {
+            (n_answered, last_answer) = (n_answered + 1, started.elapsed());
+        }
+    }
+    let report = crawl.finish().await;
+    assert_eq!((n_answered, report.summary().failed), (1201, 799));
+    assert!(last_answer < Duration::from_secs(2), "{last_answer:?}");
+    let most = last_answer + limits.connect_timeout + Duration::from_millis(10);
+    assert!(report.duration <= most, "{:?}", report.duration);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_are_waited_for_besides_and_no_more() {
+    let network = MemoryNetwork::star(3000);
+    let network = (1..3000).fold(network, |network, i| network.with(i, Behaviour::Silent));
+    let limits = Limits { max_peers: n(3000), concurrency: n(30), ..unlimited() };
+    let mut crawl = crawler(&network, &[0], limits).start();
+    let mut most = 0;
+    while crawl.next().await.is_some() {
+        most = most.max(network.n_being_asked());
+    }
+    assert_eq!(most, 30 + MAX_PARKED);
+    assert_eq!(crawl.finish().await.summary().failed, 2999);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_fails_alone_when_its_own_time_is_up() {
     let network = MemoryNetwork::star(5).with(1, Behaviour::Silent).with(2, Behaviour::Mute);
     let report = crawl(&network, seconds(30, 2)).await;
     assert!(report.is_complete());
     assert_eq!((report.summary().answered, report.duration.as_secs()), (3, 2));
+    let limits = Limits { connect_timeout: Duration::from_secs(1), ..seconds(30, 2) };
+    assert_eq!(crawl(&network.clone(), limits).await.duration.as_secs(), 2, "of the mute one");
     assert_eq!(failed_by(peer(&network, &report, 1)), Some(FailKind::Timeout));
     assert!(peer(&network, &report, 1).route.is_none());
     assert!(peer(&network, &report, 2).route.is_some());
