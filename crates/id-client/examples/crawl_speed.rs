@@ -16,7 +16,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use id_client::{
-    AskError, Client, CrawlReport, Crawler, Depth, Limits, Reply, Summary, Transport,
+    AskError, Client, CrawlEvent, Crawler, Depth, Limits, Reply, Summary, Transport,
     id_proto::{MetaRequest, Network, PeerRef, WhoamiRequest, version::META_ALPN},
 };
 use iroh::{
@@ -37,6 +37,8 @@ struct Outcome {
     known: usize,
     asked: usize,
     answered: usize,
+    /// When the last of them had.
+    last_answer: Duration,
     took: Duration,
 }
 
@@ -97,7 +99,8 @@ async fn bare(peers: Vec<EndpointAddr>, concurrency: usize) -> Outcome {
     let calls = stream::iter(peers).map(|peer| call(endpoint.clone(), peer));
     let ended = calls.buffer_unordered(concurrency).collect::<Vec<_>>().await;
     let answered = ended.into_iter().flatten().count();
-    Outcome { known: asked, asked, answered, took: started.elapsed() }
+    let took = started.elapsed();
+    Outcome { known: asked, asked, answered, last_answer: took, took }
 }
 
 async fn call(endpoint: Endpoint, peer: EndpointAddr) -> Option<()> {
@@ -113,11 +116,16 @@ async fn call(endpoint: Endpoint, peer: EndpointAddr) -> Option<()> {
 async fn crawled(crawler: Crawler, seeds: Vec<EndpointAddr>, limits: Limits) -> Outcome {
     let crawl = crawler.seeds(seeds).limits(limits);
     let started = Instant::now();
-    let report: CrawlReport = crawl.start().run().await;
+    let (mut crawl, mut last_answer) = (crawl.start(), Duration::ZERO);
+    while let Some(event) = crawl.next().await {
+        if let CrawlEvent::Answered { .. } = event {
+            last_answer = started.elapsed();
+        }
+    }
+    let summary = crawl.finish().await.summary();
     let took = started.elapsed();
-    let summary = report.summary();
     let Summary { known, asked, answered, .. } = summary;
-    Outcome { known, asked, answered, took }
+    Outcome { known, asked, answered, last_answer, took }
 }
 
 /// Binds an endpoint for each question, as the first crawlers for iroh did.
@@ -144,11 +152,11 @@ impl Transport for PerQuery {
 
 impl Outcome {
     fn to_json(&self) -> String {
-        let Self { known, asked, answered, took } = self;
-        let secs = took.as_secs_f64();
+        let Self { known, asked, answered, .. } = self;
+        let (secs, last) = (self.took.as_secs_f64(), self.last_answer.as_secs_f64());
         let peak = peak_rss_kib().unwrap_or_default();
         format!(
-            r#"{{"known":{known},"asked":{asked},"answered":{answered},"secs":{secs},"peak_rss_kib":{peak}}}"#
+            r#"{{"known":{known},"asked":{asked},"answered":{answered},"secs":{secs},"last_answer_secs":{last},"peak_rss_kib":{peak}}}"#
         )
     }
 }

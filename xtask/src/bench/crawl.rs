@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn run(answered: u64) -> Run {
-        Run { known: 10, answered, secs: 2.0, peak_rss_kib: 2048 }
+        Run { known: 10, answered, secs: 3.0, last_answer_secs: 2.0, peak_rss_kib: 2048 }
     }
 
     #[test]

@@ -35,13 +35,15 @@ pub(super) struct Run {
     pub(super) known: u64,
     pub(super) answered: u64,
     pub(super) secs: f64,
+    /// Until the last one answered; a crawl waits for others longer.
+    pub(super) last_answer_secs: f64,
     pub(super) peak_rss_kib: u64,
 }
 
 impl Run {
-    /// Answers a second.
+    /// Answers a second, until the last one.
     pub(super) fn rate(&self) -> f64 {
-        self.answered as f64 / self.secs
+        self.answered as f64 / self.last_answer_secs
     }
 }
 

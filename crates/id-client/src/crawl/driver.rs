@@ -1,6 +1,11 @@
 //! The driver: puts the state machine's questions to a transport, and reads the clocks.
 
-use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{
     StreamExt,
@@ -120,7 +125,9 @@ impl Crawler {
             deadline,
             ask_timeout,
             connect_timeout,
+            dialling: BTreeSet::new(),
             patience: Patience::default(),
+            last_step: Instant::now(),
             took: None,
         }
     }
@@ -190,7 +197,11 @@ pub struct Crawl {
     deadline: Instant,
     ask_timeout: Duration,
     connect_timeout: Duration,
+    /// Who is being asked, isn't reached yet, and holds a place of those who are asked at the same time.
+    dialling: BTreeSet<(Instant, PublicKey)>,
     patience: Patience,
+    /// When somebody last did something.
+    last_step: Instant,
     /// How long the crawl took, once it has ended.
     took: Option<Duration>,
 }
@@ -254,44 +265,64 @@ impl Crawl {
                 peer: peer.id,
                 replies: self.transport.list_peers(peer, MAX_ENTRIES),
                 started: Instant::now(),
-                reached: Reached::Not { patience: clock::deadline(self.patience.get()) },
+                is_reached: false,
                 connected_by: clock::deadline(self.connect_timeout.min(self.ask_timeout)),
                 deadline: clock::deadline(self.ask_timeout),
             };
+            self.dialling.insert((question.started, question.peer));
             self.asking.push(Box::pin(question.step()));
         }
         self.events.extend(self.state.undialled());
     }
 
-    /// Waits for the next step of any answer, or for the deadline.
+    /// Waits for the next step of any answer, or for the deadline; not for ever for those who may be gone.
     async fn wait(&mut self) {
+        let patient_until = self.patient_until();
         tokio::select! {
             biased;
             () = sleep_until(self.deadline) => {}
             Some(step) = self.asking.next() => {
+                self.last_step = Instant::now();
                 self.take(step);
                 // A page takes milliseconds to check; others on this thread want to run too.
                 tokio::task::yield_now().await;
             }
+            () = sleep_until(patient_until.unwrap_or(self.deadline)) => self.lose_patience(),
         }
     }
 
-    fn take(&mut self, Step { mut question, outcome }: Step) {
+    /// Until when nothing is done about those who aren't reached: as long as others keep the crawl busy, more at
+    /// a time would only make all slower.
+    fn patient_until(&self) -> Option<Instant> {
+        let (longest, _) = self.dialling.first()?;
+        Some((*longest + self.patience.get()).max(self.last_step + IDLE))
+    }
+
+    /// Gives the places of those who weren't reached soon to others.
+    fn lose_patience(&mut self) {
+        let soon = self.patience.get();
+        while let Some((started, peer)) = self.dialling.first().copied()
+            && started.elapsed() >= soon
+        {
+            self.dialling.pop_first();
+            self.state.on_slow(peer);
+        }
+    }
+
+    fn take(&mut self, Step { mut question, reply }: Step) {
         let from = question.peer;
-        match outcome {
-            Outcome::Slow => {
-                question.reached = Reached::NotSoon;
-                self.state.on_slow(from);
-            }
-            Outcome::Replied(Reply::Connected(route)) => {
-                question.reached = Reached::Yes;
+        self.dialling.remove(&(question.started, from));
+        match reply {
+            Some(Ok(Reply::Connected(route))) => {
+                question.is_reached = true;
                 self.patience.reached_after(question.started.elapsed());
                 self.state.on_connected(from, route);
             }
-            Outcome::Replied(Reply::Page(page)) => {
+            Some(Ok(Reply::Page(page))) => {
                 self.events.extend(self.state.on_page(from, &page, clock::unix_secs()));
             }
-            Outcome::Ended(how) => self.events.extend(self.state.on_done(from, how)),
+            Some(Err(error)) => self.events.extend(self.state.on_done(from, Err(error))),
+            None => self.events.extend(self.state.on_done(from, Ok(()))),
         }
         if self.state.is_asking(&from) {
             self.asking.push(Box::pin(question.step()));
@@ -304,73 +335,40 @@ struct Question {
     peer: PublicKey,
     replies: BoxStream<'static, Result<Reply, AskError>>,
     started: Instant,
-    reached: Reached,
+    is_reached: bool,
     connected_by: Instant,
     deadline: Instant,
-}
-
-/// Whether a peer that is being asked was reached.
-#[derive(Debug, Clone, Copy)]
-enum Reached {
-    /// Not yet, which is no wonder before `patience`.
-    Not {
-        patience: Instant,
-    },
-    NotSoon,
-    Yes,
 }
 
 /// What a peer did next, and the question, to be gone on with.
 struct Step {
     question: Question,
-    outcome: Outcome,
-}
-
-enum Outcome {
-    /// It wasn't reached soon.
-    Slow,
-    Replied(Reply),
-    /// The answer has ended, or failed.
-    Ended(Result<(), AskError>),
+    /// `None` at the end of the answer.
+    reply: Option<Result<Reply, AskError>>,
 }
 
 impl Question {
     async fn step(mut self) -> Step {
-        let until = match self.reached {
-            Reached::Not { patience } => patience.min(self.connected_by),
-            Reached::NotSoon => self.connected_by,
-            Reached::Yes => self.deadline,
-        };
+        let timed_out = |why| Some(Err(AskError::new(FailKind::Timeout, why)));
         // `timeout_at` looks at its clock only when the stream has nothing; a flood always has.
-        let is_late = Instant::now() >= self.deadline;
-        let reply = match is_late {
-            true => Err(()),
-            false => timeout_at(until, self.replies.next()).await.map_err(drop),
-        };
-        let outcome = match reply {
-            Ok(Some(Ok(reply))) => Outcome::Replied(reply),
-            Ok(Some(Err(error))) => Outcome::Ended(Err(error)),
-            Ok(None) => Outcome::Ended(Ok(())),
-            Err(()) => self.on_late(until),
-        };
-        Step { question: self, outcome }
-    }
-
-    fn on_late(&self, until: Instant) -> Outcome {
-        match self.reached {
-            Reached::Not { .. } if until < self.connected_by => Outcome::Slow,
-            Reached::Yes => timed_out("no answer in time"),
-            Reached::Not { .. } | Reached::NotSoon => timed_out("not reached in time"),
+        if Instant::now() >= self.deadline {
+            return Step { reply: timed_out("no answer in time"), question: self };
         }
+        let (until, why) = match self.is_reached {
+            true => (self.deadline, "no answer in time"),
+            false => (self.connected_by, "not reached in time"),
+        };
+        let reply = timeout_at(until, self.replies.next()).await;
+        Step { reply: reply.unwrap_or_else(|_| timed_out(why)), question: self }
     }
 }
 
-fn timed_out(why: &str) -> Outcome {
-    Outcome::Ended(Err(AskError::new(FailKind::Timeout, why)))
-}
+/// How long a crawl may have nothing to do before it loses patience. Origin: answers come every millisecond or two
+/// when sixteen peers are asked at the same time.
+const IDLE: Duration = Duration::from_millis(10);
 
-/// How long a peer may take to be reached until another one is asked besides it: as long as several that were
-/// reached took.
+/// How long a peer may take to be reached until another one is asked besides it: a little longer than those who
+/// were reached.
 #[derive(Debug, Default)]
 struct Patience {
     /// How long it takes, on a moving average.
@@ -378,8 +376,6 @@ struct Patience {
 }
 
 impl Patience {
-    /// How many times the usual is no wonder. Origin: a guess; a lost packet takes longer.
-    const TIMES: u32 = 3;
     /// Origin: what 16 handshakes at a time take on two cores, twice over.
     const LEAST: Duration = Duration::from_millis(50);
     /// Origin: QUIC sends its first packet again after a second.
@@ -388,8 +384,8 @@ impl Patience {
     const FIRST: Duration = Duration::from_millis(300);
 
     fn get(&self) -> Duration {
-        let times = |usual: Duration| (usual * Self::TIMES).clamp(Self::LEAST, Self::MOST);
-        self.usual.map_or(Self::FIRST, times)
+        let longer = |usual: Duration| (usual * 3 / 2).clamp(Self::LEAST, Self::MOST);
+        self.usual.map_or(Self::FIRST, longer)
     }
 
     /// The last eight or so count.
@@ -407,12 +403,12 @@ mod tests {
     }
 
     #[test]
-    fn patience_is_three_times_what_it_usually_takes_within_bounds() {
+    fn patience_is_half_as_long_again_as_it_usually_takes_within_bounds() {
         let mut patience = Patience::default();
         assert_eq!(patience.get(), millis(300));
-        patience.reached_after(millis(40));
-        assert_eq!(patience.get(), millis(120));
         patience.reached_after(millis(80));
+        assert_eq!(patience.get(), millis(120));
+        patience.reached_after(millis(160));
         assert_eq!(patience.get(), millis(135));
         (0..100).for_each(|_| patience.reached_after(millis(1)));
         assert_eq!(patience.get(), millis(50));

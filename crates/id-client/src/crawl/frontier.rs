@@ -10,8 +10,11 @@ pub(super) type Number = u32;
 ///
 /// A peer's depth is final only when everyone two levels nearer has answered or failed: until then
 /// a slow one may still name somebody of the level between, or the peer itself. So a peer is handed
-/// out only then. One silent peer delays what is two levels behind it, never its own level or the
-/// next; and no edge needs to be kept to correct a depth later.
+/// out only then; and no edge needs to be kept to correct a depth later.
+///
+/// Who isn't reached soon may be overtaken, where depth doesn't decide who is asked: the levels behind it wait for it no longer. If it answers in the end,
+/// and names somebody who is known by longer ways only and was asked meanwhile, the depths of that one and of those
+/// behind it stay too large.
 ///
 /// Within a level those come next whose introducer has the fewest peers that are being asked or have
 /// failed. So whoever names a thousand dead peers gets no more of the places than whoever names ten
@@ -24,6 +27,8 @@ pub(super) struct Frontier {
     order: BTreeSet<(Priority, Option<Number>)>,
     /// Waiting or being asked, by depth. Holds no zero.
     n_unfinished: BTreeMap<u32, usize>,
+    /// Who is being asked, and isn't waited for by the levels behind.
+    overtaken: BTreeSet<Number>,
     n_arrived: u32,
 }
 
@@ -97,6 +102,7 @@ impl Frontier {
     /// Hands out the next peer; it is unfinished until [`Frontier::finished`] is told.
     pub(super) fn pop(&mut self) -> Option<Turn> {
         let (next, introducer) = *self.order.first()?;
+        // Whoever waits is unfinished.
         let lowest = self.n_unfinished.keys().next()?;
         let may_start = next.depth <= lowest + 1;
         may_start.then(|| {
@@ -114,18 +120,27 @@ impl Frontier {
         }
     }
 
+    /// A peer that was handed out isn't waited for any longer by those behind it.
+    pub(super) fn overtake(&mut self, turn: Turn) {
+        if self.overtaken.insert(turn.peer) {
+            self.forget(turn.depth);
+        }
+    }
+
     /// A peer that was handed out is done with.
     pub(super) fn finished(&mut self, turn: Turn, fate: Fate) {
         self.change(turn.introducer, |crowd| {
             crowd.n_asking -= 1;
             crowd.n_failed += usize::from(fate == Fate::Failed);
         });
-        self.forget(turn.depth);
+        if !self.overtaken.remove(&turn.peer) {
+            self.forget(turn.depth);
+        }
     }
 
     /// Whether nobody waits and nobody is being asked.
     pub(super) fn is_empty(&self) -> bool {
-        self.n_unfinished.is_empty()
+        self.n_unfinished.is_empty() && self.overtaken.is_empty()
     }
 
     fn forget(&mut self, depth: u32) {

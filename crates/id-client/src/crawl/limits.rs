@@ -66,6 +66,9 @@ pub enum Depth {
     /// Peers at most this many hops away are asked; those behind them are known, but not asked.
     Hops(u32),
     /// Until nothing new is found.
+    ///
+    /// The levels behind a peer that can't be reached soon don't wait for it. If it answers in the end, the
+    /// depths of those whom it would have made nearer stay too large; who is found doesn't change.
     Unlimited,
 }
 

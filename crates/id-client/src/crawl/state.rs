@@ -27,7 +27,7 @@ use crate::{
         frontier::{Claim, Fate, Frontier, Number},
         graph::Graph,
         known::{Asking, Claims, Numbers, Peer, Progress},
-        limits::{Limits, MAX_PARKED},
+        limits::{Depth, Limits, MAX_PARKED},
         places::Places,
         report::{CrawlReport, CrawledPeer, PeerStatus, RejectReason, StopReason},
     },
@@ -153,9 +153,16 @@ impl CrawlState {
     }
 
     /// `from` can't be reached soon: it is still waited for, but another one may be asked meanwhile, unless too
-    /// many are waited for so.
+    /// many are waited for so. In a crawl of unlimited depth the levels behind it don't wait either.
     pub fn on_slow(&mut self, from: PublicKey) {
-        if self.n_parked < MAX_PARKED {
+        let peer = self.peers.get(&from).map(|peer| &peer.progress);
+        if let Some(Progress::Asking(asking)) = peer
+            && self.n_parked < MAX_PARKED
+        {
+            // Where depth decides who is asked, it has to be right.
+            if self.limits.max_depth == Depth::Unlimited {
+                self.frontier.overtake(asking.turn);
+            }
             self.park(from, true);
         }
     }

@@ -133,6 +133,25 @@ async fn those_who_can_not_be_reached_do_not_hold_up_the_others() {
     assert!(report.duration <= most, "{:?}", report.duration);
 }
 
+/// A line with a silent peer beside each: no level waits for those of the levels before.
+#[tokio::test(start_paused = true)]
+async fn the_levels_behind_do_not_wait_for_those_who_can_not_be_reached() {
+    let edges = (0..20).flat_map(|i| [(i, i + 1), (i, i + 100)]);
+    let network = MemoryNetwork::new(121, edges);
+    let network = (100..120).fold(network, |network, i| network.with(i, Behaviour::Silent));
+    let mut crawl = crawler(&network, &[0], unlimited()).start();
+    let (started, mut last_answer) = (tokio::time::Instant::now(), Duration::ZERO);
+    while let Some(event) = crawl.next().await {
+        if let CrawlEvent::Answered { .. } = event {
+            last_answer = started.elapsed();
+        }
+    }
+    let report = crawl.finish().await;
+    assert_eq!((report.summary().answered, report.summary().failed), (21, 20));
+    assert!(last_answer < Duration::from_secs(5), "{last_answer:?}");
+    assert_eq!(peer(&network, &report, 20).depth, 20);
+}
+
 #[tokio::test(start_paused = true)]
 async fn so_many_are_waited_for_besides_and_no_more() {
     let network = MemoryNetwork::star(3000);

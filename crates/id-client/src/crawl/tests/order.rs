@@ -124,11 +124,15 @@ async fn a_longer_way_found_first_gives_way_to_the_shorter() {
     let edges = [(fast, 2), (2, 3), (slow, 3), (3, 4)];
     let network = MemoryNetwork::new(5, edges).with(slow, Behaviour::Slow(Duration::from_secs(1)));
     let expected = BTreeMap::from([(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)]);
-    for (max_depth, n_asked) in [(Depth::Hops(1), 4), (Depth::Unlimited, 5)] {
+    for (max_depth, n_asked) in [(Depth::Hops(1), 4), (Depth::Hops(9), 5)] {
         let report = crawler(&network, &[slow, fast], depth(max_depth)).start().run().await;
         assert_eq!(depths(&network, &report), expected, "{max_depth:?}");
         assert_eq!(report.summary().answered, n_asked, "{max_depth:?}");
     }
+    // Where depth decides nothing, nobody waits for the slow one, and what it makes nearer comes too late.
+    let report = crawler(&network, &[slow, fast], unlimited()).start().run().await;
+    assert_eq!(depths(&network, &report), BTreeMap::from([(0, 0), (1, 0), (2, 1), (3, 2), (4, 3)]));
+    assert_eq!(report.summary().answered, 5);
 }
 
 #[tokio::test(start_paused = true)]
