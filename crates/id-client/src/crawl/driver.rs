@@ -18,6 +18,7 @@ use crate::{
     crawl::{
         event::CrawlEvent,
         limits::Limits,
+        past::{Answer, Past, Use},
         report::{CrawlReport, CrawledPeer, StopReason},
         state::{Ask, CrawlState},
     },
@@ -44,6 +45,8 @@ pub struct Crawler {
     network: Network,
     own_id: Option<PublicKey>,
     address_policy: Option<AddressPolicy>,
+    past: Past,
+    max_named: usize,
 }
 
 impl Crawler {
@@ -67,6 +70,8 @@ impl Crawler {
             network: Network::public(),
             own_id: None,
             address_policy: None,
+            past: Past::default(),
+            max_named: 0,
         }
     }
 
@@ -101,6 +106,21 @@ impl Crawler {
         Self { address_policy: Some(policy), ..self }
     }
 
+    /// Stands on what peers answered in the past, as each [`Use`] says.
+    ///
+    /// Nobody is known because of it alone: an answer counts when its peer's turn comes, because it is a
+    /// seed or another one names it. So a crawl that stands on all answers of another one from the same
+    /// seeds finds what that one found.
+    pub fn past(self, past: Past) -> Self {
+        Self { past, ..self }
+    }
+
+    /// Keeps what peers answer, as far as all answers together name no more than `max_named`: for
+    /// [`Crawl::take_answer`]. By default nothing is kept. Each that is named takes 64 bytes.
+    pub fn keep_answers(self, max_named: usize) -> Self {
+        Self { max_named, ..self }
+    }
+
     /// Starts the crawl's clock. The crawl itself goes on while [`Crawl::next`] is awaited.
     pub fn start(mut self) -> Crawl {
         let policy = self.address_policy.take();
@@ -110,11 +130,12 @@ impl Crawler {
         let Limits { ask_timeout, connect_timeout, .. } = self.limits;
         let tag = self.network.tag();
         let state = CrawlState::new(self.seeds, self.limits, tag, self.own_id);
-        let state = state.address_policy(policy);
+        let state = state.address_policy(policy).keep_answers(self.max_named);
         Crawl {
             transport,
             events: state.stopped_by().map(CrawlEvent::LimitHit).into_iter().collect(),
             state,
+            past: self.past,
             asking: FuturesUnordered::new(),
             started: Instant::now(),
             deadline,
@@ -180,6 +201,7 @@ impl fmt::Debug for Dialler {
 /// it hangs up on everybody who is being asked.
 pub struct Crawl {
     state: CrawlState,
+    past: Past,
     transport: Arc<dyn Transport>,
     /// One future for each peer that is being asked: the next step of its answer.
     asking: FuturesUnordered<BoxFuture<'static, Step>>,
@@ -222,6 +244,12 @@ impl Crawl {
         self.state.peer(peer)
     }
 
+    /// What `peer` answered, or gave before it failed, if answers are kept. Each is handed out once, after
+    /// [`CrawlEvent::Answered`] or [`CrawlEvent::Failed`]; an answer of the past isn't.
+    pub fn take_answer(&mut self, peer: &PublicKey) -> Option<Answer> {
+        self.state.take_answer(peer)
+    }
+
     /// Goes on to the end, and makes the report.
     pub async fn run(mut self) -> CrawlReport {
         while self.next().await.is_some() {}
@@ -249,6 +277,11 @@ impl Crawl {
 
     fn ask_more(&mut self) {
         while let Some(Ask { peer, depth }) = self.state.poll() {
+            if let Some((_, Use::InsteadOfAsking)) = self.past.answer(&peer.id) {
+                let step = Step::Recalled(peer.id);
+                self.asking.push(Box::pin(std::future::ready(step)));
+                continue;
+            }
             self.events.push_back(CrawlEvent::Dialing { peer: peer.id, depth });
             let question = Question {
                 peer: peer.id,
@@ -276,7 +309,11 @@ impl Crawl {
         }
     }
 
-    fn take(&mut self, Step { mut question, outcome }: Step) {
+    fn take(&mut self, step: Step) {
+        let (mut question, outcome) = match step {
+            Step::Told { question, outcome } => (question, outcome),
+            Step::Recalled(peer) => return self.recall(peer, None),
+        };
         let from = question.peer;
         match outcome {
             Outcome::Slow => {
@@ -291,11 +328,18 @@ impl Crawl {
             Outcome::Replied(Reply::Page(page)) => {
                 self.events.extend(self.state.on_page(from, &page, clock::unix_secs()));
             }
-            Outcome::Ended(how) => self.events.extend(self.state.on_done(from, how)),
+            Outcome::Ended(Err(error)) => self.recall(from, Some(error)),
+            Outcome::Ended(Ok(())) => self.events.extend(self.state.on_done(from, Ok(()))),
         }
         if self.state.is_asking(&from) {
             self.asking.push(Box::pin(question.step()));
         }
+    }
+
+    /// Takes what `peer` answered in the past, if it did, for what it doesn't now.
+    fn recall(&mut self, peer: PublicKey, failed: Option<AskError>) {
+        let now = clock::unix_secs();
+        self.events.extend(self.state.on_recalled(peer, &self.past, now, failed));
     }
 }
 
@@ -320,10 +364,11 @@ enum Reached {
     Yes,
 }
 
-/// What a peer did next, and the question, to be gone on with.
-struct Step {
-    question: Question,
-    outcome: Outcome,
+enum Step {
+    /// What a peer did next, and the question, to be gone on with.
+    Told { question: Question, outcome: Outcome },
+    /// A peer isn't asked, because of what it answered in the past.
+    Recalled(PublicKey),
 }
 
 enum Outcome {
@@ -353,7 +398,7 @@ impl Question {
             Ok(None) => Outcome::Ended(Ok(())),
             Err(()) => self.on_late(until),
         };
-        Step { question: self, outcome }
+        Step::Told { question: self, outcome }
     }
 
     fn on_late(&self, until: Instant) -> Outcome {
