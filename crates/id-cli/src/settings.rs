@@ -1,6 +1,8 @@
 //! What the arguments, the environment and this machine's node amount to. Nobody looks at flags
 //! after this.
 
+mod watch;
+
 use std::{env, ffi::OsString, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
@@ -14,12 +16,14 @@ use id_client::{
 use id_node::{config::read_secret, endpoint::Relay};
 
 use crate::{
-    cli::{At, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
+    cli::{At, CrawlArgs, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
     exit::Stop,
     output::{EdgeUse, Format},
     progress::ProgressMode,
     source::{LocalNode, Source, Wanted, other_network},
 };
+
+pub(crate) use self::watch::WatchSettings;
 
 /// Settings of `peers`.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ pub(crate) struct AskSettings {
 
 impl PeersSettings {
     pub(crate) fn new(args: PeersArgs) -> Result<Self> {
-        let bootstrap: Vec<PeerRef> = args.bootstrap.into_iter().flat_map(|list| list.0).collect();
+        let bootstrap = bootstrap(&args.crawl);
         let network = network(&args.network, args.node.iter().chain(&bootstrap))?;
         let wanted = match (args.rpc, args.gossip) {
             (true, _) => Wanted::Rpc,
@@ -86,11 +90,7 @@ impl PeersSettings {
             bootstrap_dns: args.bootstrap_dns.map(|names| names.0).unwrap_or_default(),
             limits: Limits {
                 max_edges: if shows_edges || args.check { MAX_EDGES } else { 0 },
-                max_depth: depth(args.depth),
-                max_peers: args.max_peers,
-                concurrency: args.concurrency,
-                timeout: args.timeout,
-                ..Limits::default()
+                ..limits(&args.crawl)
             },
             min_peers: args.min_peers,
             check: args.check,
@@ -207,6 +207,20 @@ fn shows_edges(format: Format, is_asked_for: bool) -> Result<bool, Stop> {
             .with_hint("give --format json, jsonl, dot, graphml or svg")),
         (EdgeUse::Never, false) | (EdgeUse::IfAsked, false) => Ok(false),
         (EdgeUse::IfAsked, true) | (EdgeUse::Always, _) => Ok(true),
+    }
+}
+
+fn bootstrap(args: &CrawlArgs) -> Vec<PeerRef> {
+    args.bootstrap.iter().flat_map(|list| list.0.iter().cloned()).collect()
+}
+
+fn limits(args: &CrawlArgs) -> Limits {
+    Limits {
+        max_depth: depth(args.depth),
+        max_peers: args.max_peers,
+        concurrency: args.concurrency,
+        timeout: args.timeout,
+        ..Limits::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `peers`: the peers that nodes know, or that announce themselves.
 
 mod gossip;
-mod rpc;
+pub(super) mod rpc;
 mod verdict;
 
 use std::time::SystemTime;
@@ -78,7 +78,7 @@ struct Outcome {
 
 /// Whether anybody was there to tell of peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reached {
+pub(super) enum Reached {
     Somebody,
     Nobody,
 }

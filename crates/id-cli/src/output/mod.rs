@@ -13,6 +13,7 @@ mod svg;
 mod table;
 mod text;
 mod tsv;
+pub(crate) mod watch;
 mod xml;
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Search<'_> {
 }
 
 /// Somebody was there unless all that came of it is failed seeds.
-fn reached(report: &CrawlReport) -> Reached {
+pub(in crate::commands) fn reached(report: &CrawlReport) -> Reached {
     let is_failed_seed =
         |status: &PeerStatus, depth| depth == 0 && matches!(status, PeerStatus::Failed { .. });
     match report.peers.iter().all(|peer| is_failed_seed(&peer.status, peer.depth)) {
