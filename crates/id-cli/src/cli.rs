@@ -30,6 +30,7 @@ Examples:
   id-cli peers --depth -1 --check              do all see one network?
   id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
   id-cli peers --depth -1 --format svg >peers.svg
+  id-cli peers --depth -1 --timeout 600 --resume crawl.jsonl
 
 The table is for eyes; scripts use tsv, json or jsonl.";
 
@@ -134,6 +135,11 @@ pub(crate) struct PeersArgs {
     /// networks, or if that can't be said
     #[arg(long, conflicts_with = "gossip")]
     pub(crate) check: bool,
+
+    /// Note in this file what is found, and go on from what a crawl that was killed has noted there: who
+    /// answered isn't asked again
+    #[arg(long, value_name = "FILE", conflicts_with = "gossip")]
+    pub(crate) resume: Option<PathBuf>,
 
     /// How to print the peers
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -430,6 +436,7 @@ mod tests {
     #[test]
     fn what_excludes_each_other_is_refused() {
         assert!(peers(&["--rpc", "--gossip"]).is_err());
+        assert!(peers(&["--resume", "file", "--gossip"]).is_err());
         assert!(peers(&["--json", "--format", "tsv"]).is_err());
         assert!(peers(&["--relay", "default", "--no-relay"]).is_err());
         assert!(peers(&["--topic-secret", "a", "--topic-secret-file", "b"]).is_err());

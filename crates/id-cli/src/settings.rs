@@ -3,7 +3,12 @@
 
 mod watch;
 
-use std::{env, ffi::OsString, path::Path, time::Duration};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use id_client::{
@@ -44,6 +49,8 @@ pub(crate) struct PeersSettings {
     pub(crate) check: bool,
     /// Whether who named whom is printed.
     pub(crate) shows_edges: bool,
+    /// Where what is found is noted, and was noted by a crawl that was killed.
+    pub(crate) resume: Option<PathBuf>,
     pub(crate) format: Format,
     pub(crate) progress: ProgressMode,
 }
@@ -78,7 +85,8 @@ impl PeersSettings {
             key = local.key();
             Ok(local)
         };
-        let wanted = if args.check { Wanted::Rpc } else { wanted };
+        let asks = args.check || args.resume.is_some();
+        let wanted = if asks { Wanted::Rpc } else { wanted };
         let shows_edges = shows_edges(format, args.edges)?;
         Ok(Self {
             wanted,
@@ -95,6 +103,7 @@ impl PeersSettings {
             min_peers: args.min_peers,
             check: args.check,
             shows_edges,
+            resume: args.resume,
             format,
             progress: args.progress,
         })

@@ -5,7 +5,7 @@ mod dot;
 pub(crate) mod explain;
 mod graphml;
 mod introducers;
-mod json;
+pub(crate) mod json;
 mod jsonl;
 pub(crate) mod model;
 pub(crate) mod status;

@@ -7,7 +7,7 @@ use futures::{
     future::BoxFuture,
     stream::{BoxStream, FuturesUnordered},
 };
-use id_proto::{Network, iroh_base::PublicKey};
+use id_proto::{Network, SignedAnnouncement, iroh_base::PublicKey};
 use iroh::{Endpoint, EndpointAddr, TransportAddr};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -242,6 +242,11 @@ impl Crawl {
     /// [`CrawlEvent::Failed`] its status is final; others may still name it, or show newer news.
     pub fn peer(&self, peer: &PublicKey) -> Option<CrawledPeer> {
         self.state.peer(peer)
+    }
+
+    /// The newest announcement of `peer`'s that anyone showed so far.
+    pub fn announcement(&self, peer: &PublicKey) -> Option<&SignedAnnouncement> {
+        self.state.announcement(peer)
     }
 
     /// What `peer` answered, or gave before it failed, if answers are kept. Each is handed out once, after

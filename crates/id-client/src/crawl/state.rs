@@ -19,7 +19,7 @@ use std::{
 };
 
 use id_proto::{
-    DecodeError, NetworkTag, PeersPage, SealedEntry,
+    DecodeError, NetworkTag, PeersPage, SealedEntry, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 
@@ -256,6 +256,11 @@ impl CrawlState {
     /// What is known of `peer` by now, as a report made now would say it.
     pub fn peer(&self, peer: &PublicKey) -> Option<CrawledPeer> {
         self.peers.get(peer).map(|known| known.clone().into_report(*peer, None))
+    }
+
+    /// The newest announcement of `peer`'s that anyone showed.
+    pub fn announcement(&self, peer: &PublicKey) -> Option<&SignedAnnouncement> {
+        self.peers.get(peer)?.announcement.as_ref()
     }
 
     /// Why the crawl was stopped, if it was.
