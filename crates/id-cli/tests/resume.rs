@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 const N_NODES: usize = 6;
 
-/// Nobody is at this address, so a crawl that starts from there too goes on for ten seconds.
+/// Nobody is at this address, so a crawl that starts from there too goes on for seconds.
 fn nobody() -> String {
     format!("{}@127.0.0.1:9", SecretKey::from_bytes(&[7; 32]).public())
 }

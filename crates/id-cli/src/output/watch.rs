@@ -29,7 +29,7 @@ pub(crate) enum Printer<W = Stdout> {
 pub(crate) struct Round<'a> {
     #[serde(rename = "round")]
     pub(crate) number: u64,
-    /// Whether any node to start from answered.
+    /// Whether anybody answered, or counts as having answered.
     pub(crate) reached: bool,
     /// How many were asked.
     pub(crate) asked: usize,

@@ -205,8 +205,8 @@ pub struct Crawl {
     transport: Arc<dyn Transport>,
     /// One future for each peer that is being asked: the next step of its answer.
     asking: FuturesUnordered<BoxFuture<'static, Step>>,
-    /// What happened and wasn't told yet: at most a page's worth, as no page is read before, and one
-    /// event for each peer.
+    /// What happened and wasn't told yet: at most a page's worth, or what one answer of the past brings
+    /// that wasn't known, as nothing is read before; and one event for each peer.
     events: VecDeque<CrawlEvent>,
     started: Instant,
     deadline: Instant,

@@ -5,7 +5,8 @@
 //!
 //! 1. [`CrawlState::poll`] says whom to ask, as long as it says somebody;
 //! 2. [`CrawlState::on_slow`], [`CrawlState::on_connected`], [`CrawlState::on_page`] and
-//!    [`CrawlState::on_done`] take what comes back, in whatever order it comes;
+//!    [`CrawlState::on_done`] take what comes back, in whatever order it comes, and
+//!    [`CrawlState::on_recalled`] what came back in the past;
 //! 3. when [`CrawlState::is_done`], [`CrawlState::finish`] makes the report.
 //!
 //! Input about a peer that isn't being asked is ignored.

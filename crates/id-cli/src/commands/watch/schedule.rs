@@ -90,10 +90,10 @@ impl Schedule {
         if let Some(before) = &before {
             self.doubt(&before.answer, &answer, now);
         }
-        if self.n_named + answer.named.len() > MAX_NAMED {
+        if self.n_named + size(&answer) > MAX_NAMED {
             return;
         }
-        self.n_named += answer.named.len();
+        self.n_named += size(&answer);
         let due = now + self.interval(&peer, before.as_ref(), now);
         let up = Up { answer: Arc::new(answer), answered_at: now, due, has_missed: false };
         self.peers.insert(peer, up);
@@ -121,14 +121,20 @@ impl Schedule {
                 Failures::SayNothing => self.on_missed(peer, now),
             }
         }
+        let known: BTreeSet<_> = report.peers.iter().map(|peer| peer.node_id).collect();
         if failures == Failures::Count {
-            let known: BTreeSet<_> = report.peers.iter().map(|peer| peer.node_id).collect();
-            self.announcements.retain(|peer, _| known.contains(peer));
             let gone = self.peers.keys().filter(|peer| !known.contains(*peer)).copied();
             gone.collect::<Vec<_>>().iter().for_each(|peer| drop(self.forget(peer)));
         }
         let shown = report.peers.iter().filter_map(|peer| peer.announcement.clone());
         self.announcements.extend(shown.map(|shown| (shown.node_id, shown)));
+        // A round that says nothing of others shows nobody's but theirs, and there may be many of these.
+        if failures == Failures::Count
+            || self.announcements.len() > 2 * (known.len() + self.peers.len())
+        {
+            let up = &self.peers;
+            self.announcements.retain(|peer, _| known.contains(peer) || up.contains_key(peer));
+        }
     }
 
     /// When the next round begins, if the last one began at `last`.
@@ -160,7 +166,12 @@ impl Schedule {
 
     fn forget(&mut self, peer: &PublicKey) -> Option<Up> {
         let up = self.peers.remove(peer)?;
-        self.n_named -= up.answer.named.len();
+        self.n_named -= size(&up.answer);
         Some(up)
     }
+}
+
+/// An answer that names nobody takes room too.
+fn size(answer: &Answer) -> usize {
+    1 + answer.named.len()
 }

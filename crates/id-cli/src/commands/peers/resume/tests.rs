@@ -12,6 +12,10 @@ use id_client::{
     memory::{Behaviour, Lie, MemoryNetwork},
 };
 use id_proto::iroh_base::SecretKey;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -294,6 +298,65 @@ async fn answers_are_as_old_as_they_are() {
         ages.collect::<Vec<_>>()
     );
     assert_eq!(document.summary.answered, 2);
+}
+
+/// Whom a crawl knows that goes on from `bytes`; `None` if they are refused.
+fn known(network: &MemoryNetwork, bytes: &[u8]) -> Option<Vec<String>> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let past = reading::read(bytes, &frame(network), now).ok()?.past;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let crawler = Crawler::with_transport(network.clone()).seeds([network.addr(0)]);
+    let report =
+        runtime.block_on(async { crawler.limits(limits()).past(past).start().run().await });
+    let document = Document::of_crawl(header(), &report);
+    Some(document.peers.into_iter().map(|peer| peer.node_id).collect())
+}
+
+#[test]
+fn damaged_file_neither_panics_nor_makes_anybody_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let network = MemoryNetwork::star(4);
+    let (_dir, path, _) = runtime.block_on(noted(&network));
+    let whole = fs::read(&path).unwrap();
+    let all = known(&network, &whole).unwrap();
+    assert_eq!(all.len(), 4);
+    let damage = prop::collection::vec((0..whole.len(), any::<u8>()), 1..4);
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&damage, |damage| {
+        let mut bytes = whole.clone();
+        damage.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+        let known = known(&network, &bytes).unwrap_or_default();
+        prop_assert!(known.iter().all(|id| all.contains(id)), "{:?}", known);
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn largest_numbers_in_a_file_overflow_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let network = MemoryNetwork::star(2);
+    let (_dir, path, lines) = runtime.block_on(noted(&network));
+    let extreme = |line: &String| {
+        let Ok(Value::Object(mut line)) = serde_json::from_str(line) else { panic!("{line}") };
+        if let Some(answer) = line.get_mut("answer") {
+            answer["at_secs"] = 0.into();
+            answer["left_out"] = u32::MAX.into();
+            for named in answer["named"].as_array_mut().unwrap() {
+                (named[1], named[2]) = (u64::MAX.into(), u64::MAX.into());
+            }
+            line["rtt_ms"] = 1e300.into();
+            line["rejected"] = serde_json::json!({"malformed": u32::MAX, "unheard_of": 1});
+        }
+        Value::from(line).to_string()
+    };
+    let extreme: Vec<String> = lines.iter().map(extreme).collect();
+    write(&path, &extreme);
+    assert_eq!(known(&network, &fs::read(&path).unwrap()).unwrap().len(), 2);
+    // Nor are lines out of their bounds taken for smaller ones.
+    let too_large = extreme.iter().map(|line| line.replace("4294967295", "4294967296"));
+    write(&path, &too_large.collect::<Vec<_>>());
+    assert!(refusal(&path, &frame(&network)).contains("no such line"));
 }
 
 fn hex(bytes: &[u8]) -> String {
