@@ -58,7 +58,7 @@ async fn an_entry_that_names_a_teller_who_can_not_be_is_malformed_also_if_its_an
     let network = MemoryNetwork::star(3);
     let told_by = |teller: [u8; 32]| {
         let valid = memory::secret_key(78).public();
-        let entry = memory::entry(&network.announcement(2), Source::Told(valid)).encode();
+        let entry = memory::entry(network.announcement(2), Source::Told(valid)).encode();
         let at = entry.windows(32).rposition(|bytes| bytes == valid.as_bytes()).unwrap();
         [&entry[..at], &teller, &entry[at + 32..]].concat()
     };
