@@ -153,3 +153,13 @@ fn without_anybody_to_ask_it_ends_at_once() {
     assert_eq!((unreached.code, &*unreached.out), (Some(5), ""), "{}", unreached.err);
     assert!(unreached.err.contains("could not be asked: timeout"), "{}", unreached.err);
 }
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_that_waits_for_ever_is_interrupted_all_the_same() {
+    let nodes = Nodes::start(2, &Network::public()).await;
+    let mut watch = Watch::start(&nodes, &["--json", "--every", "1e19"]);
+    while watch.next(true)["type"] != "round" {}
+    assert_eq!(watch.interrupt(), (Some(130), String::new()));
+    nodes.stop().await;
+}

@@ -9,14 +9,14 @@ use super::{CrawlArgs, NetworkArgs, parse_secs};
 
 const EXAMPLES: &str = "\
 Examples:
-  id-cli watch                                 what changes among those whom this machine's node knows?
+  id-cli watch                                 what changes around this machine's node?
   id-cli watch --depth -1 --every 60           … and in the whole network?
   id-cli watch --json | jq -r 'select(.type == \"went\") | .node_id'
   id-cli watch --times 2 --every 10 --json     look twice, and end
 
-+ came, - went, ~ changed, with the time. The nodes to start from are asked in each round, others the
-more rarely the longer they have been answering. A peer is said to have gone when it failed to answer
-twice, or when nobody names it any more.";
++ came, - went, ~ changed, with the time. The nodes to start from are asked in each round,
+others the more rarely the longer they have been answering. A peer is said to have gone when
+it failed to answer twice, or when nobody names it any more.";
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]

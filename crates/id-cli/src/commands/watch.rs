@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 use id_client::{CrawlReport, Crawler, PeerStatus, StopReason, iroh::Endpoint};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 pub(crate) use self::view::News;
 use self::{
@@ -80,8 +80,10 @@ impl Watch<'_> {
             if self.settings.times.is_some_and(|times| times.get() <= number) {
                 return Ok(ended(&report, reached));
             }
+            // Unlike a moment, a time may be as long as it likes.
+            let pause = self.rounds.next().saturating_sub(self.started.elapsed());
             tokio::select! {
-                () = sleep_until(self.started + self.rounds.next()) => {}
+                () = sleep(pause) => {}
                 () = self.interrupt.asked() => return Ok(Exit::Interrupted),
             }
         }

@@ -94,7 +94,7 @@ impl Schedule {
             return;
         }
         self.n_named += size(&answer);
-        let due = now + self.interval(&peer, before.as_ref(), now);
+        let due = now.saturating_add(self.interval(&peer, before.as_ref(), now));
         let up = Up { answer: Arc::new(answer), answered_at: now, due, has_missed: false };
         self.peers.insert(peer, up);
     }
@@ -140,7 +140,8 @@ impl Schedule {
     /// When the next round begins, if the last one began at `last`.
     pub(super) fn next_round(&self, last: Duration) -> Duration {
         let missed = self.peers.values().filter(|up| up.has_missed).map(|up| up.due);
-        missed.min().map_or(last + self.every, |due| due.min(last + self.every))
+        let regular = last.saturating_add(self.every);
+        missed.min().map_or(regular, |due| due.min(regular))
     }
 
     /// Through the seeds newcomers become known, so they are asked in each round.
@@ -159,7 +160,7 @@ impl Schedule {
         let named: BTreeSet<_> = after.named.iter().map(|named| named.peer).collect();
         for lost in before.named.iter().filter(|before| !named.contains(&before.peer)) {
             if let Some(up) = self.peers.get_mut(&lost.peer) {
-                up.due = up.due.min(now + self.every);
+                up.due = up.due.min(now.saturating_add(self.every));
             }
         }
     }

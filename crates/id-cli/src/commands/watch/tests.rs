@@ -114,6 +114,16 @@ async fn who_keeps_answering_is_asked_more_and_more_rarely_within_bounds() {
 }
 
 #[tokio::test]
+async fn pause_may_be_as_long_as_time_itself() {
+    let network = MemoryNetwork::star(3);
+    let mut watcher = Watcher::new(&network);
+    watcher.rounds = Rounds::new(Duration::MAX, [network.id(0)]);
+    watcher.now = Duration::from_secs(1);
+    watcher.round(&network).await;
+    assert_eq!(watcher.now, Duration::MAX);
+}
+
+#[tokio::test]
 async fn newcomer_is_seen_in_the_next_round_however_rarely_the_others_are_asked() {
     let network = MemoryNetwork::new(4, [(0, 1), (0, 2), (1, 0), (2, 0)]);
     let larger = MemoryNetwork::star(4);
