@@ -1,12 +1,16 @@
 //! Arguments as they are given. [`crate::settings`] makes sense of them, once.
 
+mod crawl;
+mod watch;
+
 use std::{num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{ArgAction, Args, Parser, Subcommand, builder::RangedI64ValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use id_client::id_proto::{ParsePeerError, PeerRef};
 use id_node::{config::parse_dns_names, endpoint::Relay};
 
+pub(crate) use self::{crawl::CrawlArgs, watch::WatchArgs};
 use crate::{output::Format, progress::ProgressMode};
 
 const AFTER_HELP: &str = "\
@@ -26,6 +30,7 @@ Examples:
   id-cli peers --depth -1 --check              do all see one network?
   id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
   id-cli peers --depth -1 --format svg >peers.svg
+  id-cli peers --depth -1 --timeout 600 --resume crawl.jsonl
 
 The table is for eyes; scripts use tsv, json or jsonl.";
 
@@ -88,6 +93,8 @@ pub(crate) enum Command {
     Ticket(TicketArgs),
     /// Compare two documents that `peers --json` wrote: who came, went, changed
     Diff(DiffArgs),
+    /// List the peers that nodes know again and again, and print who comes, goes and changes
+    Watch(WatchArgs),
     /// Print a script that completes this program's arguments
     Completions(CompletionsArgs),
 }
@@ -107,27 +114,8 @@ pub(crate) struct PeersArgs {
     #[arg(long)]
     pub(crate) gossip: bool,
 
-    /// How many hops from the first nodes to ask on; 0 asks only those, -1 goes on until nothing is
-    /// new
-    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true,
-          value_parser = RangedI64ValueParser::<i32>::new().range(-1..))]
-    pub(crate) depth: i32,
-
-    /// Stop when so many peers are known
-    #[arg(long, value_name = "N", default_value = "1000")]
-    pub(crate) max_peers: NonZeroUsize,
-
-    /// Stop after this time, in seconds: the whole crawl, not each question
-    #[arg(long, value_name = "SECS", default_value = "30", value_parser = parse_secs)]
-    pub(crate) timeout: Duration,
-
-    /// How many peers to ask at the same time
-    #[arg(long, value_name = "N", default_value = "64")]
-    pub(crate) concurrency: NonZeroUsize,
-
-    /// More peers to start from
-    #[arg(long, value_name = "PEER,…", env = "ID_CLI_BOOTSTRAP", hide_env_values = true)]
-    pub(crate) bootstrap: Vec<PeerList>,
+    #[command(flatten)]
+    pub(crate) crawl: CrawlArgs,
 
     /// When listening: don't look for nodes on the local network
     #[arg(long, env = "ID_CLI_NO_MDNS", hide_env_values = true, num_args = 0..=1,
@@ -147,6 +135,11 @@ pub(crate) struct PeersArgs {
     /// networks, or if that can't be said
     #[arg(long, conflicts_with = "gossip")]
     pub(crate) check: bool,
+
+    /// Note in this file what is found, and go on from what a crawl that was killed has noted there: who
+    /// answered isn't asked again
+    #[arg(long, value_name = "FILE", conflicts_with = "gossip")]
+    pub(crate) resume: Option<PathBuf>,
 
     /// How to print the peers
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -385,10 +378,10 @@ mod tests {
 
     #[test]
     fn depth_is_a_number_of_hops_or_minus_one() {
-        assert_eq!(peers(&[]).unwrap().depth, 1);
-        assert_eq!(peers(&["--depth", "0"]).unwrap().depth, 0);
-        assert_eq!(peers(&["--depth", "-1"]).unwrap().depth, -1);
-        assert_eq!(peers(&["--depth=-1"]).unwrap().depth, -1);
+        assert_eq!(peers(&[]).unwrap().crawl.depth, 1);
+        assert_eq!(peers(&["--depth", "0"]).unwrap().crawl.depth, 0);
+        assert_eq!(peers(&["--depth", "-1"]).unwrap().crawl.depth, -1);
+        assert_eq!(peers(&["--depth=-1"]).unwrap().crawl.depth, -1);
         for wrong in ["-2", "1.5", "", "all", "3000000000"] {
             assert!(peers(&["--depth", wrong]).is_err(), "{wrong}");
         }
@@ -396,7 +389,10 @@ mod tests {
 
     #[test]
     fn time_is_positive_and_may_be_a_fraction() {
-        assert_eq!(peers(&["--timeout", "2.5"]).unwrap().timeout, Duration::from_millis(2500));
+        assert_eq!(
+            peers(&["--timeout", "2.5"]).unwrap().crawl.timeout,
+            Duration::from_millis(2500)
+        );
         for wrong in ["0", "-1", "nan", "inf", "1e300", "soon", ""] {
             assert!(peers(&["--timeout", wrong]).is_err(), "{wrong}");
         }
@@ -440,6 +436,7 @@ mod tests {
     #[test]
     fn what_excludes_each_other_is_refused() {
         assert!(peers(&["--rpc", "--gossip"]).is_err());
+        assert!(peers(&["--resume", "file", "--gossip"]).is_err());
         assert!(peers(&["--json", "--format", "tsv"]).is_err());
         assert!(peers(&["--relay", "default", "--no-relay"]).is_err());
         assert!(peers(&["--topic-secret", "a", "--topic-secret-file", "b"]).is_err());

@@ -143,6 +143,10 @@ impl Counts {
             CrawlEvent::Found { entry, .. } => self.meet(entry.announcement.node_id),
             CrawlEvent::Displaced { peer } => self.forget(peer),
             CrawlEvent::Answered { .. } => self.answered += 1,
+            CrawlEvent::Recalled { peer, .. } => {
+                self.meet(*peer);
+                self.answered += 1;
+            }
             CrawlEvent::Failed { .. } => self.failed += 1,
             _ => {}
         }

@@ -1,7 +1,14 @@
 //! What the arguments, the environment and this machine's node amount to. Nobody looks at flags
 //! after this.
 
-use std::{env, ffi::OsString, path::Path, time::Duration};
+mod watch;
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use id_client::{
@@ -14,12 +21,14 @@ use id_client::{
 use id_node::{config::read_secret, endpoint::Relay};
 
 use crate::{
-    cli::{At, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
+    cli::{At, CrawlArgs, ExplainArgs, NetworkArgs, PeersArgs, PingArgs, StatusArgs, TicketArgs},
     exit::Stop,
     output::{EdgeUse, Format},
     progress::ProgressMode,
     source::{LocalNode, Source, Wanted, other_network},
 };
+
+pub(crate) use self::watch::WatchSettings;
 
 /// Settings of `peers`.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ pub(crate) struct PeersSettings {
     pub(crate) check: bool,
     /// Whether who named whom is printed.
     pub(crate) shows_edges: bool,
+    /// Where what is found is noted, and was noted by a crawl that was killed.
+    pub(crate) resume: Option<PathBuf>,
     pub(crate) format: Format,
     pub(crate) progress: ProgressMode,
 }
@@ -58,7 +69,7 @@ pub(crate) struct AskSettings {
 
 impl PeersSettings {
     pub(crate) fn new(args: PeersArgs) -> Result<Self> {
-        let bootstrap: Vec<PeerRef> = args.bootstrap.into_iter().flat_map(|list| list.0).collect();
+        let bootstrap = bootstrap(&args.crawl);
         let network = network(&args.network, args.node.iter().chain(&bootstrap))?;
         let wanted = match (args.rpc, args.gossip) {
             (true, _) => Wanted::Rpc,
@@ -74,7 +85,8 @@ impl PeersSettings {
             key = local.key();
             Ok(local)
         };
-        let wanted = if args.check { Wanted::Rpc } else { wanted };
+        let asks = args.check || args.resume.is_some();
+        let wanted = if asks { Wanted::Rpc } else { wanted };
         let shows_edges = shows_edges(format, args.edges)?;
         Ok(Self {
             wanted,
@@ -86,15 +98,12 @@ impl PeersSettings {
             bootstrap_dns: args.bootstrap_dns.map(|names| names.0).unwrap_or_default(),
             limits: Limits {
                 max_edges: if shows_edges || args.check { MAX_EDGES } else { 0 },
-                max_depth: depth(args.depth),
-                max_peers: args.max_peers,
-                concurrency: args.concurrency,
-                timeout: args.timeout,
-                ..Limits::default()
+                ..limits(&args.crawl)
             },
             min_peers: args.min_peers,
             check: args.check,
             shows_edges,
+            resume: args.resume,
             format,
             progress: args.progress,
         })
@@ -207,6 +216,20 @@ fn shows_edges(format: Format, is_asked_for: bool) -> Result<bool, Stop> {
             .with_hint("give --format json, jsonl, dot, graphml or svg")),
         (EdgeUse::Never, false) | (EdgeUse::IfAsked, false) => Ok(false),
         (EdgeUse::IfAsked, true) | (EdgeUse::Always, _) => Ok(true),
+    }
+}
+
+fn bootstrap(args: &CrawlArgs) -> Vec<PeerRef> {
+    args.bootstrap.iter().flat_map(|list| list.0.iter().cloned()).collect()
+}
+
+fn limits(args: &CrawlArgs) -> Limits {
+    Limits {
+        max_depth: depth(args.depth),
+        max_peers: args.max_peers,
+        concurrency: args.concurrency,
+        timeout: args.timeout,
+        ..Limits::default()
     }
 }
 

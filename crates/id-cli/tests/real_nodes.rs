@@ -1,104 +1,23 @@
 //! The real binary against real nodes. They run in this process, on loopback, so that none can
 //! outlive it; what they speak and what is printed is as between processes.
 
+mod nodes;
 mod support;
 
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader},
-    net::Ipv4Addr,
     path::Path,
     process::Stdio,
     time::Duration,
 };
 
-use id_node::{
-    AccessList, Node, NodeConfig,
-    data_dir::{DataDir, RuntimeFile},
-    endpoint::{self, EndpointOptions},
-};
+use id_node::AccessList;
 use id_proto::{Network, iroh_base::SecretKey};
+use nodes::{LIMIT, Nodes};
 use serde_json::Value;
-use support::{Ended, id_cli};
-use tempfile::TempDir;
+use support::id_cli;
 use tokio::time::{sleep, timeout};
-
-/// How long nodes may take to know each other. They take well under a second.
-const LIMIT: Duration = Duration::from_secs(20);
-
-/// Nodes that know each other; the first is the one that runs on "this machine".
-struct Nodes {
-    nodes: Vec<Node>,
-    home: TempDir,
-    // Held for its lock, by which id-cli knows that a node runs there.
-    data_dir: DataDir,
-}
-
-impl Nodes {
-    async fn start(n_nodes: usize, network: &Network) -> Self {
-        let mut nodes: Vec<Node> = Vec::new();
-        for index in 0..n_nodes {
-            let bootstrap = nodes.first().map(|first| first.endpoint().addr());
-            let config = NodeConfig {
-                name: Some(format!("node {index}")),
-                bootstrap: bootstrap.into_iter().collect(),
-                ..NodeConfig::new(network.clone())
-            };
-            nodes.push(spawn(config).await);
-        }
-        let home = tempfile::tempdir().unwrap();
-        let data_dir = DataDir::open(home.path().join("share/id-node")).unwrap();
-        data_dir.write_runtime_file(&runtime_file(&nodes[0])).unwrap();
-        let nodes = Self { nodes, home, data_dir };
-        timeout(LIMIT, nodes.agreed()).await.expect("the nodes never came to know each other");
-        nodes
-    }
-
-    async fn agreed(&self) {
-        let n_others = self.nodes.len() - 1;
-        while self.nodes.iter().any(|node| node.view().entries.len() < n_others) {
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Runs `id-cli`; the nodes' tasks go on meanwhile, on the runtime's other threads.
-    fn id_cli(&self, args: &[&str]) -> Ended {
-        let mut command = id_cli(self.home.path(), args);
-        command.env("ID_CLI_RELAY", "disabled");
-        support::run(command)
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let ended = self.id_cli(&[&["peers", "--json"], args].concat());
-        serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {}", ended.err))
-    }
-
-    fn ids(&self) -> BTreeSet<String> {
-        self.nodes.iter().map(|node| node.id().to_string()).collect()
-    }
-
-    async fn stop(self) {
-        for node in self.nodes {
-            node.shutdown().await;
-        }
-    }
-}
-
-async fn spawn(config: NodeConfig) -> Node {
-    let bind = Some((Ipv4Addr::LOCALHOST, 0).into());
-    let endpoint = endpoint::bind(EndpointOptions { bind, ..EndpointOptions::default() });
-    Node::spawn(endpoint.await.unwrap(), config).await.unwrap()
-}
-
-fn runtime_file(node: &Node) -> RuntimeFile {
-    RuntimeFile {
-        node_id: node.id(),
-        addrs: node.endpoint().bound_sockets(),
-        pid: std::process::id(),
-        topic: node.network().topic().to_owned(),
-        network_tag: node.network().tag().to_string(),
-    }
-}
 
 fn listed(document: &Value) -> Vec<String> {
     let peers = document["peers"].as_array().unwrap().iter();

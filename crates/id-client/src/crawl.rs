@@ -7,6 +7,7 @@ mod frontier;
 mod graph;
 mod known;
 mod limits;
+mod past;
 mod places;
 mod report;
 mod state;
@@ -18,6 +19,7 @@ pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
 pub use graph::Graph;
 pub use limits::{Depth, Limits, MAX_PARKED};
+pub use past::{Answer, Named, Past, Use};
 pub use report::{
     Alone, CrawlReport, CrawledPeer, MAX_ANSWERED_SHARE, MAX_VIA, MIN_ASKED_ALONE, PeerStatus,
     RejectReason, StopReason, Summary, Told,

@@ -5,6 +5,8 @@
 //! - [`Crawler`] goes from peer to peer, breadth first, within [`Limits`] that are finite unless the
 //!   caller says otherwise. [`Crawl`] tells what happens as [`CrawlEvent`]s; what it found, what
 //!   failed and what was left out is in the [`CrawlReport`], whose counts add up.
+//! - [`Past`] is what peers answered in an earlier crawl. Another one can stand on it, and ask only the
+//!   others: after an interruption, or to look again now and then.
 //! - [`Transport`] is the seam between a crawl and the network. With the feature `test-util` the
 //!   module `memory` has one without sockets, for a dependant's tests; and [`CrawlState`] is a
 //!   crawl without a driver, for simulations.
@@ -58,9 +60,9 @@ pub mod untrusted;
 pub use address_policy::AddressPolicy;
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
-    Agreement, Alone, Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer, Crawler, Depth,
-    Graph, Limits, MAX_ANSWERED_SHARE, MAX_FORGED, MAX_PARKED, MAX_VIA, MIN_ASKED_ALONE,
-    PeerStatus, RejectReason, StopReason, Summary, Told, View,
+    Agreement, Alone, Answer, Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer,
+    Crawler, Depth, Graph, Limits, MAX_ANSWERED_SHARE, MAX_FORGED, MAX_PARKED, MAX_VIA,
+    MIN_ASKED_ALONE, Named, Past, PeerStatus, RejectReason, StopReason, Summary, Told, Use, View,
 };
 pub use error::{AskError, FailKind};
 pub use id_proto;

@@ -178,6 +178,12 @@ impl MemoryNetwork {
         self
     }
 
+    /// How many peers there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// The id of peer `i`.
     pub fn id(&self, i: usize) -> PublicKey {
         self.nodes[i].id

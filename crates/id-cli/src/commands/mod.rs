@@ -7,6 +7,7 @@ mod peers;
 mod ping;
 mod status;
 mod ticket;
+pub(crate) mod watch;
 
 use std::{future::Future, time::Duration};
 
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command) -> Result<Exit> {
         Command::Ping(args) => ping::run(args).await,
         Command::Ticket(args) => ticket::run(args).await,
         Command::Diff(args) => diff::run(&args),
+        Command::Watch(args) => watch::run(&args).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -1,14 +1,16 @@
 //! `peers`: the peers that nodes know, or that announce themselves.
 
 mod gossip;
-mod rpc;
+mod resume;
+pub(super) mod rpc;
 mod verdict;
 
 use std::time::SystemTime;
 
 use anyhow::Result;
-use id_client::{StopReason, iroh::Endpoint};
+use id_client::{Past, StopReason, iroh::Endpoint};
 
+use self::resume::{Frame, Journal};
 use crate::{
     cli::PeersArgs,
     commands::with_endpoint,
@@ -31,6 +33,7 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
     }
     let interrupt = Interrupt::listen()?;
     let header = Header::new(&settings.network, SystemTime::now());
+    let resumed = resumed(&settings, &header)?;
     with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
         let mut search = Search {
             printer: Printer::start(settings.format, &header)?,
@@ -38,6 +41,7 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
             settings: &settings,
             endpoint,
             interrupt,
+            resumed,
         };
         let outcome = match &settings.source {
             Source::Rpc(seeds) => search.crawl(header, seeds).await?,
@@ -50,6 +54,23 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
         Ok(verdict::pronounce(&outcome, &settings))
     })
     .await
+}
+
+/// Opens the file that is to be gone on from, if there is to be one.
+fn resumed(settings: &PeersSettings, header: &Header) -> Result<Option<(Journal, Past)>> {
+    let (Some(path), Source::Rpc(seeds)) = (&settings.resume, &settings.source) else {
+        return Ok(None);
+    };
+    let frame = Frame {
+        seeds: seeds.iter().map(|seed| seed.id).collect(),
+        max_peers: settings.limits.max_peers.get(),
+        network_tag: settings.network.tag(),
+    };
+    let (journal, past) = Journal::open(path, header, &frame, SystemTime::now())?;
+    if settings.progress.is_chatty() && past.n_answers() > 0 {
+        talk::note(&format!("{} answers are in {}", past.n_answers(), path.display()));
+    }
+    Ok(Some((journal, past)))
 }
 
 /// What to say when nobody can be asked, and nobody has said that that is wanted.
@@ -66,6 +87,8 @@ struct Search<'a> {
     interrupt: Interrupt,
     progress: Progress,
     printer: Printer,
+    /// What a crawl that was killed has noted, and where this one is to.
+    resumed: Option<(Journal, Past)>,
 }
 
 /// What came of a search.
@@ -78,7 +101,7 @@ struct Outcome {
 
 /// Whether anybody was there to tell of peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reached {
+pub(super) enum Reached {
     Somebody,
     Nobody,
 }

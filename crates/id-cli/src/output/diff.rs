@@ -33,11 +33,11 @@ pub(crate) fn text(difference: &Difference<'_>, out: &mut impl Write) -> io::Res
     came.iter().try_for_each(|edge| writeln!(out, "+ {}", arrow(edge)))
 }
 
-fn named(peer: &Peer) -> String {
+pub(super) fn named(peer: &Peer) -> String {
     format!("{}  {}", text::short_id(&peer.node_id), text::string(peer.name.as_deref()))
 }
 
-fn change(change: &Change) -> String {
+pub(super) fn change(change: &Change) -> String {
     format!("{}: {} -> {}", change.field, value(&change.from), value(&change.to))
 }
 
@@ -62,10 +62,6 @@ pub(crate) fn json(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let Difference { came, went, changed, edges } = difference;
-    let changes = |changes: &[Change]| {
-        let ends = |change: &Change| Ends { from: change.from.clone(), to: change.to.clone() };
-        changes.iter().map(|change| (change.field, ends(change))).collect()
-    };
     let report = Report {
         format_version: FORMAT_VERSION,
         generated_at: generated_at(now),
@@ -77,11 +73,17 @@ pub(crate) fn json(
         went: went.iter().copied().map(Row::of).collect(),
         changed: changed
             .iter()
-            .map(|(peer, all)| Changed { peer: Row::of(peer), changes: changes(all) })
+            .map(|(peer, all)| Changed { peer: Row::of(peer), changes: ends(all) })
             .collect(),
         edges: edges.as_ref(),
     };
     pretty(&report, out)
+}
+
+/// By field.
+pub(super) fn ends(changes: &[Change]) -> BTreeMap<&'static str, Ends> {
+    let ends = |change: &Change| Ends { from: change.from.clone(), to: change.to.clone() };
+    changes.iter().map(|change| (change.field, ends(change))).collect()
 }
 
 #[derive(Serialize)]
@@ -136,8 +138,8 @@ struct Changed<'a> {
     changes: BTreeMap<&'static str, Ends>,
 }
 
-#[derive(Serialize)]
-struct Ends {
+#[derive(Debug, Serialize)]
+pub(super) struct Ends {
     from: Value,
     to: Value,
 }

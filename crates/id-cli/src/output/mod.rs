@@ -5,7 +5,7 @@ mod dot;
 pub(crate) mod explain;
 mod graphml;
 mod introducers;
-mod json;
+pub(crate) mod json;
 mod jsonl;
 pub(crate) mod model;
 pub(crate) mod status;
@@ -13,6 +13,7 @@ mod svg;
 mod table;
 mod text;
 mod tsv;
+pub(crate) mod watch;
 mod xml;
 
 #[cfg(test)]

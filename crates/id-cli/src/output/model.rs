@@ -382,7 +382,7 @@ impl Status {
 
 impl Peer {
     /// A peer of a crawl.
-    pub(super) fn crawled(peer: &CrawledPeer) -> Self {
+    pub(crate) fn crawled(peer: &CrawledPeer) -> Self {
         let (status, error, error_message) = match &peer.status {
             PeerStatus::Answered => (Status::Answered, None, None),
             PeerStatus::NotAsked => (Status::NotAsked, None, None),

@@ -12,7 +12,7 @@ use futures::{
     future::BoxFuture,
     stream::{BoxStream, FuturesUnordered},
 };
-use id_proto::{Network, iroh_base::PublicKey};
+use id_proto::{Network, SignedAnnouncement, iroh_base::PublicKey};
 use iroh::{Endpoint, EndpointAddr, TransportAddr};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -23,6 +23,7 @@ use crate::{
     crawl::{
         event::CrawlEvent,
         limits::Limits,
+        past::{Answer, Past, Use},
         report::{CrawlReport, CrawledPeer, StopReason},
         state::{Ask, CrawlState},
     },
@@ -49,6 +50,8 @@ pub struct Crawler {
     network: Network,
     own_id: Option<PublicKey>,
     address_policy: Option<AddressPolicy>,
+    past: Past,
+    max_named: usize,
 }
 
 impl Crawler {
@@ -72,6 +75,8 @@ impl Crawler {
             network: Network::public(),
             own_id: None,
             address_policy: None,
+            past: Past::default(),
+            max_named: 0,
         }
     }
 
@@ -106,6 +111,21 @@ impl Crawler {
         Self { address_policy: Some(policy), ..self }
     }
 
+    /// Stands on what peers answered in the past, as each [`Use`] says.
+    ///
+    /// Nobody is known because of it alone: an answer counts when its peer's turn comes, because it is a
+    /// seed or another one names it. So a crawl that stands on all answers of another one from the same
+    /// seeds finds what that one found.
+    pub fn past(self, past: Past) -> Self {
+        Self { past, ..self }
+    }
+
+    /// Keeps what peers answer, as far as all answers together name no more than `max_named`: for
+    /// [`Crawl::take_answer`]. By default nothing is kept. Each that is named takes 64 bytes.
+    pub fn keep_answers(self, max_named: usize) -> Self {
+        Self { max_named, ..self }
+    }
+
     /// Starts the crawl's clock. The crawl itself goes on while [`Crawl::next`] is awaited.
     pub fn start(mut self) -> Crawl {
         let policy = self.address_policy.take();
@@ -115,11 +135,12 @@ impl Crawler {
         let Limits { ask_timeout, connect_timeout, .. } = self.limits;
         let tag = self.network.tag();
         let state = CrawlState::new(self.seeds, self.limits, tag, self.own_id);
-        let state = state.address_policy(policy);
+        let state = state.address_policy(policy).keep_answers(self.max_named);
         Crawl {
             transport,
             events: state.stopped_by().map(CrawlEvent::LimitHit).into_iter().collect(),
             state,
+            past: self.past,
             asking: FuturesUnordered::new(),
             started: Instant::now(),
             deadline,
@@ -187,11 +208,12 @@ impl fmt::Debug for Dialler {
 /// it hangs up on everybody who is being asked.
 pub struct Crawl {
     state: CrawlState,
+    past: Past,
     transport: Arc<dyn Transport>,
     /// One future for each peer that is being asked: the next step of its answer.
     asking: FuturesUnordered<BoxFuture<'static, Step>>,
-    /// What happened and wasn't told yet: at most a page's worth, as no page is read before, and one
-    /// event for each peer.
+    /// What happened and wasn't told yet: at most a page's worth, or what one answer of the past brings
+    /// that wasn't known, as nothing is read before; and one event for each peer.
     events: VecDeque<CrawlEvent>,
     started: Instant,
     deadline: Instant,
@@ -233,6 +255,17 @@ impl Crawl {
         self.state.peer(peer)
     }
 
+    /// The newest announcement of `peer`'s that anyone showed so far.
+    pub fn announcement(&self, peer: &PublicKey) -> Option<&SignedAnnouncement> {
+        self.state.announcement(peer)
+    }
+
+    /// What `peer` answered, or gave before it failed, if answers are kept. Each is handed out once, after
+    /// [`CrawlEvent::Answered`] or [`CrawlEvent::Failed`]; an answer of the past isn't.
+    pub fn take_answer(&mut self, peer: &PublicKey) -> Option<Answer> {
+        self.state.take_answer(peer)
+    }
+
     /// Goes on to the end, and makes the report.
     pub async fn run(mut self) -> CrawlReport {
         while self.next().await.is_some() {}
@@ -260,6 +293,11 @@ impl Crawl {
 
     fn ask_more(&mut self) {
         while let Some(Ask { peer, depth }) = self.state.poll() {
+            if let Some((_, Use::InsteadOfAsking)) = self.past.answer(&peer.id) {
+                let step = Step::Recalled(peer.id);
+                self.asking.push(Box::pin(std::future::ready(step)));
+                continue;
+            }
             self.events.push_back(CrawlEvent::Dialing { peer: peer.id, depth });
             let question = Question {
                 peer: peer.id,
@@ -309,7 +347,11 @@ impl Crawl {
         }
     }
 
-    fn take(&mut self, Step { mut question, reply }: Step) {
+    fn take(&mut self, step: Step) {
+        let (mut question, reply) = match step {
+            Step::Told { question, reply } => (question, reply),
+            Step::Recalled(peer) => return self.recall(peer, None),
+        };
         let from = question.peer;
         self.dialling.remove(&(question.started, from));
         match reply {
@@ -321,12 +363,18 @@ impl Crawl {
             Some(Ok(Reply::Page(page))) => {
                 self.events.extend(self.state.on_page(from, &page, clock::unix_secs()));
             }
-            Some(Err(error)) => self.events.extend(self.state.on_done(from, Err(error))),
+            Some(Err(error)) => self.recall(from, Some(error)),
             None => self.events.extend(self.state.on_done(from, Ok(()))),
         }
         if self.state.is_asking(&from) {
             self.asking.push(Box::pin(question.step()));
         }
+    }
+
+    /// Takes what `peer` answered in the past, if it did, for what it doesn't now.
+    fn recall(&mut self, peer: PublicKey, failed: Option<AskError>) {
+        let now = clock::unix_secs();
+        self.events.extend(self.state.on_recalled(peer, &self.past, now, failed));
     }
 }
 
@@ -340,11 +388,11 @@ struct Question {
     deadline: Instant,
 }
 
-/// What a peer did next, and the question, to be gone on with.
-struct Step {
-    question: Question,
-    /// `None` at the end of the answer.
-    reply: Option<Result<Reply, AskError>>,
+enum Step {
+    /// What a peer did next, `None` at the end of its answer; and the question, to be gone on with.
+    Told { question: Question, reply: Option<Result<Reply, AskError>> },
+    /// A peer isn't asked, because of what it answered in the past.
+    Recalled(PublicKey),
 }
 
 impl Question {
@@ -352,14 +400,14 @@ impl Question {
         let timed_out = |why| Some(Err(AskError::new(FailKind::Timeout, why)));
         // `timeout_at` looks at its clock only when the stream has nothing; a flood always has.
         if Instant::now() >= self.deadline {
-            return Step { reply: timed_out("no answer in time"), question: self };
+            return Step::Told { reply: timed_out("no answer in time"), question: self };
         }
         let (until, why) = match self.is_reached {
             true => (self.deadline, "no answer in time"),
             false => (self.connected_by, "not reached in time"),
         };
         let reply = timeout_at(until, self.replies.next()).await;
-        Step { reply: reply.unwrap_or_else(|_| timed_out(why)), question: self }
+        Step::Told { reply: reply.unwrap_or_else(|_| timed_out(why)), question: self }
     }
 }
 

@@ -33,6 +33,21 @@ pub enum CrawlEvent {
         /// How many entries it gave that were believed.
         n_entries: usize,
     },
+    /// A peer failed, and what it answered in the past is to stand for it then: see
+    /// [`crate::Use::IfItFails`]. [`CrawlEvent::Recalled`] is next.
+    Missed {
+        /// Who.
+        peer: PublicKey,
+        /// Why.
+        error: AskError,
+    },
+    /// What a peer answered in the past stands for its answer.
+    Recalled {
+        /// Who.
+        peer: PublicKey,
+        /// How many entries of it were believed.
+        n_entries: usize,
+    },
     /// A peer failed.
     Failed {
         /// Who.

@@ -14,6 +14,7 @@ use crate::{
     address_policy::AddressPolicy,
     crawl::{
         frontier::{Claim, Number, Turn},
+        past::Keeping,
         report::{Alone, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, Told},
     },
     entry::UnverifiedEntry,
@@ -23,8 +24,8 @@ use crate::{
 /// What the responder says of an entry, unproven.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Claims {
-    age: Duration,
-    verified_age: Option<Duration>,
+    pub(super) age: Duration,
+    pub(super) verified_age: Option<Duration>,
 }
 
 impl Claims {
@@ -83,6 +84,8 @@ pub(super) struct Asking {
     pub(super) n_entries: usize,
     /// Whom they are about.
     pub(super) named: Numbers,
+    /// The answer, if it is kept and there is room for it.
+    pub(super) keeping: Option<Keeping>,
 }
 
 /// A set of numbers of peers: a bit for each peer of the crawl, because every answer may name them
@@ -100,6 +103,11 @@ impl Numbers {
         let is_new = self.0[word] & bit == 0;
         self.0[word] |= bit;
         is_new
+    }
+
+    pub(super) fn contains(&self, number: Number) -> bool {
+        let word = self.0.get((number / u64::BITS) as usize);
+        word.is_some_and(|word| word >> (number % u64::BITS) & 1 == 1)
     }
 
     /// From the smallest to the largest.
@@ -131,6 +139,20 @@ impl Peer {
 
     pub(super) fn is_asking(&self) -> bool {
         matches!(self.progress, Progress::Asking(_))
+    }
+
+    pub(super) fn asking_mut(&mut self) -> Option<&mut Asking> {
+        match &mut self.progress {
+            Progress::Asking(asking) => Some(asking),
+            _ => None,
+        }
+    }
+
+    /// Notes when its answer was read, if it is kept.
+    pub(super) fn keep_time(&mut self, now_unix_secs: u64) {
+        if let Some(keeping) = self.asking_mut().and_then(|asking| asking.keeping.as_mut()) {
+            keeping.at_unix_secs = now_unix_secs;
+        }
     }
 
     /// Where to dial it. May be nowhere, if the transport can look it up; but `None` if it announces

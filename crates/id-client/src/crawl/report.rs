@@ -222,6 +222,16 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// Every reason.
+    pub const ALL: &[Self] = &[
+        Self::Malformed,
+        Self::UnknownVersion,
+        Self::OtherNetwork,
+        Self::FutureDated,
+        Self::Expired,
+        Self::BadSignature,
+    ];
+
     /// The stable lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

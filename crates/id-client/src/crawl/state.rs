@@ -5,18 +5,22 @@
 //!
 //! 1. [`CrawlState::poll`] says whom to ask, as long as it says somebody;
 //! 2. [`CrawlState::on_slow`], [`CrawlState::on_connected`], [`CrawlState::on_page`] and
-//!    [`CrawlState::on_done`] take what comes back, in whatever order it comes;
+//!    [`CrawlState::on_done`] take what comes back, in whatever order it comes, and
+//!    [`CrawlState::on_recalled`] what came back in the past;
 //! 3. when [`CrawlState::is_done`], [`CrawlState::finish`] makes the report.
 //!
 //! Input about a peer that isn't being asked is ignored.
 
+mod edges;
+mod recall;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use id_proto::{
-    DecodeError, NetworkTag, PeersPage, SealedEntry,
+    DecodeError, NetworkTag, PeersPage, SealedEntry, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 
@@ -25,9 +29,9 @@ use crate::{
     crawl::{
         event::CrawlEvent,
         frontier::{Claim, Fate, Frontier, Number},
-        graph::Graph,
         known::{Asking, Claims, Numbers, Peer, Progress},
         limits::{Depth, Limits, MAX_PARKED},
+        past::{Answer, Keeping},
         places::Places,
         report::{CrawlReport, CrawledPeer, PeerStatus, RejectReason, StopReason},
     },
@@ -70,6 +74,10 @@ pub struct CrawlState {
     n_edges: usize,
     /// Cases of who named whom for which there was no room.
     n_edges_left_out: u64,
+    /// What peers answered, for those who want to know it in another crawl.
+    kept: BTreeMap<PublicKey, Answer>,
+    /// How many more cases of who named whom are kept in answers.
+    room_for_named: usize,
 }
 
 /// A question to put to a peer.
@@ -111,6 +119,8 @@ impl CrawlState {
             named: BTreeMap::new(),
             n_edges: 0,
             n_edges_left_out: 0,
+            kept: BTreeMap::new(),
+            room_for_named: 0,
         };
         seeds.into_iter().for_each(|seed| state.add_seed(seed));
         state
@@ -136,7 +146,9 @@ impl CrawlState {
             let turn = self.frontier.pop()?;
             let id = self.ids[&turn.peer];
             let peer = self.peers.get_mut(&id).expect("who waits is known");
-            let asking = Asking { turn, is_parked: false, n_entries: 0, named: Numbers::default() };
+            let keeping = (self.room_for_named > 0).then(Keeping::default);
+            let named = Numbers::default();
+            let asking = Asking { turn, is_parked: false, n_entries: 0, named, keeping };
             peer.progress = Progress::Asking(Box::new(asking));
             self.places.keep(turn.peer);
             self.n_asking += 1;
@@ -197,6 +209,7 @@ impl CrawlState {
         let mut events = Vec::new();
         if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_asking()) {
             peer.n_told.get_or_insert_default();
+            peer.keep_time(now_unix_secs);
         }
         for item in page.items() {
             if !self.is_asking(&from) {
@@ -251,6 +264,11 @@ impl CrawlState {
     /// What is known of `peer` by now, as a report made now would say it.
     pub fn peer(&self, peer: &PublicKey) -> Option<CrawledPeer> {
         self.peers.get(peer).map(|known| known.clone().into_report(*peer, None))
+    }
+
+    /// The newest announcement of `peer`'s that anyone showed.
+    pub fn announcement(&self, peer: &PublicKey) -> Option<&SignedAnnouncement> {
+        self.peers.get(peer)?.announcement.as_ref()
     }
 
     /// Why the crawl was stopped, if it was.
@@ -344,7 +362,9 @@ impl CrawlState {
     ) -> Result<Vec<CrawlEvent>, RejectReason> {
         let id = entry.announcement.claimed().node_id;
         if self.own_id == Some(id) {
-            return Ok(self.count(from, id, OWN_NUMBER).err().unwrap_or_default());
+            let broken = self.count(from, id, OWN_NUMBER).err().unwrap_or_default();
+            self.keep_named(from, id, Claims::from(&entry));
+            return Ok(broken);
         }
         let Some(known) = self.peers.get(&id) else {
             return self.meet(from, entry);
@@ -450,6 +470,7 @@ impl CrawlState {
 
     /// Records that `from` named `id`, which may bring it nearer.
     fn name(&mut self, id: PublicKey, from: PublicKey, claims: Claims) {
+        self.keep_named(from, id, claims);
         let Peer { depth, number: introducer, .. } = self.peers[&from];
         let depth = depth + 1;
         let peer = self.peers.get_mut(&id).expect("who is named is known");
@@ -497,44 +518,18 @@ impl CrawlState {
         let Progress::Asking(asking) = &mut peer.progress else { return None };
         let (turn, n_entries) = (asking.turn, asking.n_entries);
         let named = std::mem::take(&mut asking.named);
+        let keeping = asking.keeping.take();
         let status = PeerStatus::from(outcome.clone());
         peer.progress = Progress::Ended { status, is_cut_short: cut == Cut::Short };
         let fate = if outcome.is_ok() { Fate::Answered } else { Fate::Failed };
         self.frontier.finished(turn, fate);
         self.n_asking -= 1;
         self.keep_edges(id, &named);
+        self.keep_answer(id, keeping);
         Some(match outcome {
             Ok(()) => CrawlEvent::Answered { peer: id, n_entries },
             Err(error) => CrawlEvent::Failed { peer: id, error },
         })
-    }
-
-    /// Keeps whom `from` named, as far as there is room.
-    fn keep_edges(&mut self, from: PublicKey, named: &Numbers) {
-        if self.limits.max_edges == 0 {
-            return;
-        }
-        let room = self.limits.max_edges - self.n_edges;
-        let from = self.peers[&from].number;
-        let others = named.iter().filter(|number| *number != from);
-        let mut known = others.filter(|number| self.ids.contains_key(number));
-        let kept: Vec<Number> = known.by_ref().take(room).collect();
-        self.n_edges_left_out += known.count() as u64;
-        self.n_edges += kept.len();
-        self.named.insert(from, kept);
-    }
-
-    /// Who named whom. Some may have been displaced since.
-    fn graph(&self) -> Graph {
-        let positions: HashMap<Number, u32> = match self.named.is_empty() {
-            true => HashMap::new(),
-            false => self.peers.values().map(|peer| peer.number).zip(0..).collect(),
-        };
-        let position = |number| positions.get(number).copied();
-        let edges = self.named.iter().flat_map(|(from, named)| {
-            named.iter().filter_map(move |to| Some((position(from)?, position(to)?)))
-        });
-        Graph::new(self.peers.len(), edges).with_left_out(self.n_edges_left_out)
     }
 
     fn insert(&mut self, id: PublicKey, seed_addrs: BTreeSet<TransportAddr>, depth: u32) -> Number {

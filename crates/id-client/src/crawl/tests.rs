@@ -5,6 +5,7 @@ mod edges;
 mod fair;
 mod judged;
 mod order;
+mod past;
 mod schedules;
 
 use std::{

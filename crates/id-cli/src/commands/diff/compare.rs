@@ -1,6 +1,6 @@
 //! What came, what went, what is different now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,16 +35,21 @@ pub(crate) struct EdgeDifference<'a> {
 
 impl<'a> Difference<'a> {
     pub(crate) fn of(a: &'a Document, b: &'a Document) -> Self {
-        let missing_in = |other: &'a Document| {
-            move |(id, peer)| (!other.peers.contains_key::<String>(id)).then_some(peer)
+        Self { edges: EdgeDifference::of(a, b), ..Self::of_peers(&a.peers, &b.peers) }
+    }
+
+    /// The difference between peers of which no edges are known.
+    pub(crate) fn of_peers(a: &'a BTreeMap<String, Peer>, b: &'a BTreeMap<String, Peer>) -> Self {
+        let missing_in = |other: &'a BTreeMap<String, Peer>| {
+            move |(id, peer)| (!other.contains_key::<String>(id)).then_some(peer)
         };
-        let both = b.peers.iter().filter_map(|(id, now)| Some((a.peers.get(id)?, now)));
+        let both = b.iter().filter_map(|(id, now)| Some((a.get(id)?, now)));
         let changed = both.map(|(before, now)| (now, changes(before, now)));
         Self {
-            came: b.peers.iter().filter_map(missing_in(a)).collect(),
-            went: a.peers.iter().filter_map(missing_in(b)).collect(),
+            came: b.iter().filter_map(missing_in(a)).collect(),
+            went: a.iter().filter_map(missing_in(b)).collect(),
             changed: changed.filter(|(_, changes)| !changes.is_empty()).collect(),
-            edges: EdgeDifference::of(a, b),
+            edges: None,
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::exit::Stop;
+use crate::{exit::Stop, output::model};
 
 /// Largest file that is read. Origin: twice what a million edges take.
 pub(crate) const MAX_FILE_LEN: u64 = 320 << 20;
@@ -52,6 +52,22 @@ pub(crate) struct Peer {
     pub(crate) agent: Option<String>,
     pub(crate) blob_count: Option<u64>,
     pub(crate) addrs: Option<Vec<String>>,
+}
+
+impl From<&model::Peer> for Peer {
+    fn from(peer: &model::Peer) -> Self {
+        Self {
+            node_id: peer.node_id.clone(),
+            name: peer.name.clone(),
+            status: peer.status.as_str().to_owned(),
+            error: peer.error.map(str::to_owned),
+            path: peer.path.map(str::to_owned),
+            depth: peer.depth,
+            agent: peer.agent.clone(),
+            blob_count: peer.blob_count,
+            addrs: peer.addrs.clone(),
+        }
+    }
 }
 
 /// Reads a file, or says what is wrong with it.
@@ -133,6 +149,8 @@ pub(crate) mod tests {
             let document = parse(written.as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(document.peers.len(), sample.peers.len(), "{name}");
             assert_eq!(document.edges.is_some(), sample.graph.is_some(), "{name}");
+            let unwritten = sample.peers.iter().map(|peer| (peer.node_id.clone(), peer.into()));
+            assert_eq!(document.peers, unwritten.collect(), "{name}");
         }
     }
 

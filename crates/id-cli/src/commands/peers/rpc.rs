@@ -2,11 +2,12 @@
 
 use std::io;
 
+use anyhow::Result;
 use id_client::{
     Crawl, CrawlEvent, CrawlReport, Crawler, PeerStatus, id_proto::iroh_base::EndpointAddr,
 };
 
-use super::{Outcome, Reached, Search};
+use super::{Outcome, Reached, Search, resume::MAX_NAMED};
 use crate::output::model::{Check, Document, Header};
 
 impl Search<'_> {
@@ -15,16 +16,23 @@ impl Search<'_> {
         &mut self,
         header: Header,
         seeds: &[EndpointAddr],
-    ) -> io::Result<Outcome> {
-        let mut crawl = Crawler::builder(self.endpoint.clone())
+    ) -> Result<Outcome> {
+        let mut crawler = Crawler::builder(self.endpoint.clone())
             .seeds(seeds.iter().cloned())
             .limits(self.settings.limits.clone())
-            .network(self.settings.network.clone())
-            .start();
+            .network(self.settings.network.clone());
+        let (mut journal, past) = self.resumed.take().unzip();
+        if let Some(past) = past {
+            crawler = crawler.past(past).keep_answers(MAX_NAMED);
+        }
+        let mut crawl = crawler.start();
         loop {
             tokio::select! {
                 event = crawl.next() => match event {
-                    Some(event) => self.on_event(&crawl, &event)?,
+                    Some(event) => {
+                        self.on_event(&crawl, &event)?;
+                        journal.iter_mut().try_for_each(|it| it.on_event(&mut crawl, &event))?;
+                    }
                     None => break,
                 },
                 () = self.interrupt.asked() => break,
@@ -33,6 +41,7 @@ impl Search<'_> {
         }
         let report = crawl.finish().await;
         let mut document = Document::of_crawl(header, &report);
+        journal.map(|journal| journal.finish(&document)).transpose()?;
         if self.settings.check {
             document.check = Check::of(&report);
         }
@@ -45,7 +54,10 @@ impl Search<'_> {
     /// Shows how far the crawl is, and prints a peer whose fate is known.
     fn on_event(&mut self, crawl: &Crawl, event: &CrawlEvent) -> io::Result<()> {
         self.progress.on_event(event);
-        let (CrawlEvent::Answered { peer, .. } | CrawlEvent::Failed { peer, .. }) = event else {
+        let (CrawlEvent::Answered { peer, .. }
+        | CrawlEvent::Failed { peer, .. }
+        | CrawlEvent::Recalled { peer, .. }) = event
+        else {
             return Ok(());
         };
         match crawl.peer(peer) {
@@ -56,7 +68,7 @@ impl Search<'_> {
 }
 
 /// Somebody was there unless all that came of it is failed seeds.
-fn reached(report: &CrawlReport) -> Reached {
+pub(in crate::commands) fn reached(report: &CrawlReport) -> Reached {
     let is_failed_seed =
         |status: &PeerStatus, depth| depth == 0 && matches!(status, PeerStatus::Failed { .. });
     match report.peers.iter().all(|peer| is_failed_seed(&peer.status, peer.depth)) {
