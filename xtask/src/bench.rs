@@ -4,10 +4,12 @@ mod crawl;
 mod farm;
 mod verify;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use crate::project::Project;
+use crate::project::{Project, pass};
 
 /// Measures how fast what has to be fast is.
 #[derive(Debug, Args)]
@@ -32,4 +34,15 @@ impl Bench {
             What::Crawl(crawl) => crawl.run(project),
         }
     }
+}
+
+/// Builds the programs, and says where they are.
+fn build(project: &Project, release: bool) -> Result<PathBuf> {
+    let mut build = project.workspace("build");
+    build.args(["--bins", "--examples"]);
+    if release {
+        build.arg("--release");
+    }
+    pass(&mut build)?;
+    Ok(project.target_dir().join(if release { "release" } else { "debug" }))
 }

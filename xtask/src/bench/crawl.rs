@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::farm::{Farm, Programs, Run};
-use crate::project::{Project, pass};
+use crate::project::Project;
 
 /// How often each way is measured, in turns; the median counts. Odd, so that there is one.
 const N_RUNS: usize = 3;
@@ -32,14 +32,7 @@ pub(crate) struct Crawl {
 impl Crawl {
     /// Builds, measures and prints.
     pub(crate) fn run(&self, project: &Project) -> Result<()> {
-        let mut build = project.workspace("build");
-        build.args(["--bins", "--examples"]);
-        if self.release {
-            build.arg("--release");
-        }
-        pass(&mut build)?;
-        let profile = if self.release { "release" } else { "debug" };
-        let programs = Programs { dir: project.target_dir().join(profile) };
+        let programs = Programs { dir: super::build(project, self.release)? };
         println!(
             "                                    known  answered  seconds   a second  peak MiB"
         );

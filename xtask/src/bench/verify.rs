@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::project::{Project, capture, pass};
+use crate::project::{Project, capture};
 
 /// The program that measures: an example of id-node's, because it needs a membership.
 const PROGRAM: &str = "gate_speed";
@@ -34,14 +34,7 @@ pub(crate) struct Verify {
 impl Verify {
     /// Builds, measures and prints.
     pub(crate) fn run(&self, project: &Project) -> Result<()> {
-        let mut build = project.workspace("build");
-        build.args(["--bins", "--examples"]);
-        if self.release {
-            build.arg("--release");
-        }
-        pass(&mut build)?;
-        let profile = if self.release { "release" } else { "debug" };
-        let program = project.target_dir().join(profile).join("examples").join(PROGRAM);
+        let program = super::build(project, self.release)?.join("examples").join(PROGRAM);
         let reports: Vec<_> = (0..N_RUNS).map(|_| measure(&program)).collect::<Result<_>>()?;
         print!("{}", table(&reports)?);
         let ratio = median(&reports, "/ratio/news")?.min(median(&reports, "/ratio/newcomers")?);
