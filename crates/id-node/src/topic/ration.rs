@@ -104,5 +104,6 @@ mod tests {
             assert!(rations.takes_dial(START));
             rations.dial_answered();
         }
+        assert_eq!((0..100).filter(|_| rations.takes_dial(START)).count(), DIALS.burst as usize);
     }
 }
