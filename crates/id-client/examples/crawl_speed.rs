@@ -8,6 +8,7 @@ use std::{
     io::{Read, stdin},
     num::NonZeroUsize,
     process::exit,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +21,7 @@ use id_client::{
     id_proto::{MetaRequest, Network, PeerRef, WhoamiRequest, version::META_ALPN},
 };
 use iroh::{
-    Endpoint, EndpointAddr, RelayMode,
+    Endpoint, EndpointAddr, RelayMode, SecretKey,
     endpoint::{PortmapperConfig, presets},
 };
 use irpc_iroh::IrohRemoteConnection;
@@ -30,7 +31,11 @@ const MAX_PEERS: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
 /// How long a crawl may take here.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-const USAGE: &str = "usage: crawl_speed bare|crawl|per-query CONCURRENCY [MAX_DEPTH] < PEERS";
+/// How long signatures are checked for, to know how many a second there can be.
+const CHECKING: Duration = Duration::from_secs(3);
+
+const USAGE: &str = "usage: crawl_speed bare|crawl|per-query CONCURRENCY [MAX_DEPTH] < PEERS
+       crawl_speed signatures THREADS";
 
 /// What came of it.
 struct Outcome {
@@ -51,6 +56,9 @@ async fn main() {
         eprintln!("{USAGE}");
         exit(2);
     };
+    if way == "signatures" {
+        return println!("{}", signatures(concurrency.get()));
+    }
     let peers = peers();
     let max_depth = number(2).map_or(Depth::Unlimited, |depth| Depth::Hops(depth as u32));
     let limits = Limits {
@@ -126,6 +134,25 @@ async fn crawled(crawler: Crawler, seeds: Vec<EndpointAddr>, limits: Limits) -> 
     let took = started.elapsed();
     let Summary { known, asked, answered, .. } = summary;
     Outcome { known, asked, answered, last_answer, took }
+}
+
+/// How many signatures so many threads check a second, strictly and one by one, with nothing else done. Each key is
+/// decompressed anew, as that of each announcement is.
+fn signatures(n_threads: usize) -> f64 {
+    let key = SecretKey::from_bytes(&[7; 32]);
+    let signed: Vec<_> = (0..512_u32).map(|n| [n.to_le_bytes(); 50].concat()).collect();
+    let signed: Vec<_> = signed.into_iter().map(|bytes| (key.sign(&bytes), bytes)).collect();
+    let author = key.public();
+    let check = || {
+        let started = Instant::now();
+        let turns = signed.iter().cycle().take_while(|_| started.elapsed() < CHECKING);
+        turns.filter(|(signature, bytes)| author.verify(bytes, signature).is_ok()).count()
+    };
+    let n_checked: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(check)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("it only counts")).sum()
+    });
+    n_checked as f64 / CHECKING.as_secs_f64()
 }
 
 /// Binds an endpoint for each question, as the first crawlers for iroh did.

@@ -19,9 +19,10 @@ use tracing::debug;
 pub use session::{Session, Whoami};
 
 use crate::{
+    checking::Checker,
     clock,
     crawl::RejectReason,
-    entry::{self, Gate, VerifiedEntry},
+    entry::{Gate, VerifiedEntry},
     error::{AskError, FailKind},
     transport::{Reply, Route, Transport},
 };
@@ -120,7 +121,8 @@ impl Client {
     /// [`MAX_ENTRIES`].
     ///
     /// Every announcement has been checked by [`RejectReason`]'s list. Entries that fail are left
-    /// out, and said so in the log, at debug level. The stream ends with the answer or the first
+    /// out, and said so in the log, at debug level. Pages are checked on the runtime's blocking threads,
+    /// as many at a time as there are cores. The stream ends with the answer or the first
     /// error; what came before an error is good.
     pub fn list_peers(
         &self,
@@ -130,8 +132,11 @@ impl Client {
         let network_tag = self.network.tag();
         let session = self.connect(peer);
         let pages = async move { Ok(session.await?.list_peers(MAX_ENTRIES)) };
-        let entries = move |page| stream::iter(believed(&page, network_tag).into_iter().map(Ok));
-        pages.try_flatten_stream().map_ok(entries).try_flatten()
+        let checker = Checker::new();
+        let n_threads = checker.n_threads();
+        let check = move |page| checker.clone().run(move || believed(&page, network_tag)).map(Ok);
+        let believed = pages.try_flatten_stream().map_ok(check).try_buffered(n_threads);
+        believed.map_ok(|entries| stream::iter(entries).map(Ok)).try_flatten()
     }
 
     async fn dial(self, peer: EndpointAddr) -> Result<Session, AskError> {
@@ -163,8 +168,7 @@ impl Transport for Client {
 /// The entries of `page` that pass every check.
 fn believed(page: &PeersPage, network_tag: NetworkTag) -> Vec<VerifiedEntry> {
     let gate = Gate { network_tag, now_unix_secs: clock::unix_secs() };
-    let check = |item| gate.admit(item).and_then(entry::verify);
-    page.items().filter_map(|item| check(item).map_err(log_rejected).ok()).collect()
+    page.items().filter_map(|item| gate.check_all(item).map_err(log_rejected).ok()).collect()
 }
 
 fn log_rejected(reason: RejectReason) {

@@ -8,6 +8,7 @@ mod graph;
 mod known;
 mod limits;
 mod past;
+mod patience;
 mod places;
 mod report;
 mod state;

@@ -1,5 +1,7 @@
 //! Which entries of an answer are believed: one gate for every answer, cheapest check first.
 
+use std::time::Duration;
+
 use id_proto::{
     DecodeError, NetworkTag, PeerAnnouncement, PeerEntry, SealedEntry, SignedAnnouncement,
     UnverifiedAnnouncement,
@@ -30,7 +32,15 @@ impl Gate {
         item.and_then(SealedEntry::decode).map_err(unreadable).and_then(|entry| self.open(entry))
     }
 
-    /// The same of an item that is partly decoded already.
+    /// The same, and the signature.
+    pub(crate) fn check_all(
+        &self,
+        item: Result<&[u8], DecodeError>,
+    ) -> Result<VerifiedEntry, RejectReason> {
+        self.admit(item).and_then(verify)
+    }
+
+    /// Like [`Gate::admit`], of an item that is partly decoded already.
     pub(crate) fn open(&self, entry: SealedEntry<'_>) -> Result<UnverifiedEntry, RejectReason> {
         let entry = entry.open().map_err(unreadable)?;
         self.check(entry.announcement.claimed())?;
@@ -63,6 +73,62 @@ pub(crate) fn unreadable(error: DecodeError) -> RejectReason {
 }
 
 /// Checks the signature: the expensive part.
-pub(crate) fn verify(entry: UnverifiedEntry) -> Result<VerifiedEntry, RejectReason> {
+fn verify(entry: UnverifiedEntry) -> Result<VerifiedEntry, RejectReason> {
     entry.verify().map_err(|_| RejectReason::BadSignature)
+}
+
+/// An entry that passed every check but the signature's, which may have been made ahead of its turn.
+#[derive(Debug)]
+pub(crate) enum Candidate {
+    Unchecked(UnverifiedEntry),
+    Checked(VerifiedEntry),
+}
+
+impl Candidate {
+    /// What it says, by its author or not.
+    pub(crate) fn claimed(&self) -> &PeerAnnouncement {
+        match self {
+            Self::Unchecked(entry) => entry.announcement.claimed(),
+            Self::Checked(entry) => entry.announcement.statement(),
+        }
+    }
+
+    /// What the responder says of it.
+    pub(crate) fn claims(&self) -> Claims {
+        match self {
+            Self::Unchecked(PeerEntry { age, verified_age, .. })
+            | Self::Checked(PeerEntry { age, verified_age, .. }) => {
+                Claims { age: *age, verified_age: *verified_age }
+            }
+        }
+    }
+
+    /// The announcement's signature and body.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Unchecked(entry) => entry.announcement.bytes(),
+            Self::Checked(entry) => entry.announcement.bytes(),
+        }
+    }
+
+    /// Checks the signature, if that isn't done yet.
+    pub(crate) fn verify(self) -> Result<VerifiedEntry, RejectReason> {
+        match self {
+            Self::Unchecked(entry) => verify(entry),
+            Self::Checked(entry) => Ok(entry),
+        }
+    }
+}
+
+/// What the responder says of an entry, unproven.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claims {
+    pub(crate) age: Duration,
+    pub(crate) verified_age: Option<Duration>,
+}
+
+impl From<SealedEntry<'_>> for Claims {
+    fn from(entry: SealedEntry<'_>) -> Self {
+        Self { age: entry.age, verified_age: entry.verified_age }
+    }
 }

@@ -34,7 +34,8 @@
 //!
 //! - It binds no endpoint and closes none: the caller hands one in, and closes it.
 //! - It spawns no task. Everything happens in the futures and streams that it returns, all of them
-//!   `Send + 'static`; dropping one takes the question back.
+//!   `Send + 'static`; dropping one takes the question back. Only the signatures of long answers are checked
+//!   elsewhere: page by page on tokio's blocking threads, as many pages at a time as there are cores.
 //! - It believes nobody. An announcement counts only with its author's signature, for the network
 //!   that was asked for, and with a plausible timestamp; [`RejectReason`] lists what else there is.
 //! - It allocates nothing because a peer says so; [`frame`] is how answers are read.
@@ -45,6 +46,7 @@
 #![forbid(unsafe_code)]
 
 mod address_policy;
+mod checking;
 mod client;
 mod clock;
 mod crawl;
@@ -58,6 +60,7 @@ mod transport;
 pub mod untrusted;
 
 pub use address_policy::AddressPolicy;
+pub use checking::{CheckedPage, UncheckedPage};
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
     Agreement, Alone, Answer, Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer,

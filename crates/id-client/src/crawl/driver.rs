@@ -8,22 +8,24 @@ use std::{
 };
 
 use futures::{
-    StreamExt,
+    FutureExt, StreamExt,
     future::BoxFuture,
     stream::{BoxStream, FuturesUnordered},
 };
-use id_proto::{Network, SignedAnnouncement, iroh_base::PublicKey};
+use id_proto::{Network, PeersPage, SignedAnnouncement, iroh_base::PublicKey};
 use iroh::{Endpoint, EndpointAddr, TransportAddr};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::{
     address_policy::AddressPolicy,
+    checking::{CheckedPage, Checker},
     client::{Client, MAX_ENTRIES},
     clock,
     crawl::{
         event::CrawlEvent,
         limits::Limits,
         past::{Answer, Past, Use},
+        patience::Patience,
         report::{CrawlReport, CrawledPeer, StopReason},
         state::{Ask, CrawlState},
     },
@@ -147,6 +149,7 @@ impl Crawler {
             ask_timeout,
             connect_timeout,
             dialling: BTreeSet::new(),
+            checker: Checker::new(),
             patience: Patience::default(),
             last_step: Instant::now(),
             took: None,
@@ -221,6 +224,7 @@ pub struct Crawl {
     connect_timeout: Duration,
     /// Who is being asked, isn't reached yet, and holds a place of those who are asked at the same time.
     dialling: BTreeSet<(Instant, PublicKey)>,
+    checker: Checker,
     patience: Patience,
     /// When somebody last did something.
     last_step: Instant,
@@ -348,10 +352,14 @@ impl Crawl {
     }
 
     fn take(&mut self, step: Step) {
-        let (mut question, reply) = match step {
-            Step::Told { question, reply } => (question, reply),
-            Step::Recalled(peer) => return self.recall(peer, None),
-        };
+        match step {
+            Step::Told { question, reply } => self.take_reply(question, reply),
+            Step::Checked { question, page } => self.take_page(question, page),
+            Step::Recalled(peer) => self.recall(peer, None),
+        }
+    }
+
+    fn take_reply(&mut self, mut question: Question, reply: Option<Result<Reply, AskError>>) {
         let from = question.peer;
         self.dialling.remove(&(question.started, from));
         match reply {
@@ -359,14 +367,31 @@ impl Crawl {
                 question.is_reached = true;
                 self.patience.reached_after(question.started.elapsed());
                 self.state.on_connected(from, route);
+                self.go_on(question);
             }
-            Some(Ok(Reply::Page(page))) => {
-                self.events.extend(self.state.on_page(from, &page, clock::unix_secs()));
-            }
+            Some(Ok(Reply::Page(page))) => self.check(question, page),
             Some(Err(error)) => self.recall(from, Some(error)),
             None => self.events.extend(self.state.on_done(from, Ok(()))),
         }
-        if self.state.is_asking(&from) {
+    }
+
+    /// Has a page checked: here, or on other threads if it says much that is new.
+    fn check(&mut self, question: Question, page: PeersPage) {
+        let page = self.state.look_at(page, clock::unix_secs());
+        if page.n_news() <= FEW {
+            return self.take_page(question, page.check());
+        }
+        let checked = self.checker.clone().run(|| page.check());
+        self.asking.push(Box::pin(checked.map(|page| Step::Checked { question, page })));
+    }
+
+    fn take_page(&mut self, question: Question, page: CheckedPage) {
+        self.events.extend(self.state.on_checked_page(question.peer, page));
+        self.go_on(question);
+    }
+
+    fn go_on(&mut self, question: Question) {
+        if self.state.is_asking(&question.peer) {
             self.asking.push(Box::pin(question.step()));
         }
     }
@@ -391,6 +416,8 @@ struct Question {
 enum Step {
     /// What a peer did next, `None` at the end of its answer; and the question, to be gone on with.
     Told { question: Question, reply: Option<Result<Reply, AskError>> },
+    /// A page of its answer was checked.
+    Checked { question: Question, page: CheckedPage },
     /// A peer isn't asked, because of what it answered in the past.
     Recalled(PublicKey),
 }
@@ -411,56 +438,10 @@ impl Question {
     }
 }
 
+/// How many new entries of a page are checked at once, without another thread. Origin: to wake one costs as much as
+/// one signature.
+const FEW: usize = 4;
+
 /// How long a crawl may have nothing to do before it loses patience. Origin: answers come every millisecond or two
 /// when sixteen peers are asked at the same time.
 const IDLE: Duration = Duration::from_millis(10);
-
-/// How long a peer may take to be reached until another one is asked besides it: a little longer than those who
-/// were reached.
-#[derive(Debug, Default)]
-struct Patience {
-    /// How long it takes, on a moving average.
-    usual: Option<Duration>,
-}
-
-impl Patience {
-    /// Origin: what 16 handshakes at a time take on two cores, twice over.
-    const LEAST: Duration = Duration::from_millis(50);
-    /// Origin: QUIC sends its first packet again after a second.
-    const MOST: Duration = Duration::from_secs(1);
-    /// Before anybody was reached. Origin: a round trip around the world.
-    const FIRST: Duration = Duration::from_millis(300);
-
-    fn get(&self) -> Duration {
-        let longer = |usual: Duration| (usual * 3 / 2).clamp(Self::LEAST, Self::MOST);
-        self.usual.map_or(Self::FIRST, longer)
-    }
-
-    /// The last eight or so count.
-    fn reached_after(&mut self, time: Duration) {
-        self.usual = Some(self.usual.map_or(time, |usual| (usual * 7 + time) / 8));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn millis(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    #[test]
-    fn patience_is_half_as_long_again_as_it_usually_takes_within_bounds() {
-        let mut patience = Patience::default();
-        assert_eq!(patience.get(), millis(300));
-        patience.reached_after(millis(80));
-        assert_eq!(patience.get(), millis(120));
-        patience.reached_after(millis(160));
-        assert_eq!(patience.get(), millis(135));
-        (0..100).for_each(|_| patience.reached_after(millis(1)));
-        assert_eq!(patience.get(), millis(50));
-        (0..100).for_each(|_| patience.reached_after(millis(5000)));
-        assert_eq!(patience.get(), millis(1000));
-    }
-}

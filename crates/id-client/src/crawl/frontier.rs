@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::entry::Claims;
+
 /// The how-manieth peer it was that became known: smaller than an id, for a crawl may know many.
 pub(super) type Number = u32;
 
@@ -39,6 +41,12 @@ pub(super) enum Claim {
     Vouched,
     /// That it heard of it.
     Heard,
+}
+
+impl From<Claims> for Claim {
+    fn from(claims: Claims) -> Self {
+        if claims.verified_age.is_some() { Self::Vouched } else { Self::Heard }
+    }
 }
 
 /// A place in the queue: by depth, then by what is claimed, then by arrival.

@@ -6,46 +6,20 @@ use std::{
 };
 
 use id_proto::{
-    SealedEntry, SignedAnnouncement,
+    SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
 
 use crate::{
     address_policy::AddressPolicy,
     crawl::{
-        frontier::{Claim, Number, Turn},
+        frontier::{Number, Turn},
         past::Keeping,
         report::{Alone, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, Told},
     },
-    entry::UnverifiedEntry,
+    entry::{Candidate, Claims},
     transport::Route,
 };
-
-/// What the responder says of an entry, unproven.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Claims {
-    pub(super) age: Duration,
-    pub(super) verified_age: Option<Duration>,
-}
-
-impl Claims {
-    /// Whether the responder says that it was answered by the peer.
-    pub(super) fn claim(self) -> Claim {
-        if self.verified_age.is_some() { Claim::Vouched } else { Claim::Heard }
-    }
-}
-
-impl From<&UnverifiedEntry> for Claims {
-    fn from(entry: &UnverifiedEntry) -> Self {
-        Self { age: entry.age, verified_age: entry.verified_age }
-    }
-}
-
-impl From<SealedEntry<'_>> for Claims {
-    fn from(entry: SealedEntry<'_>) -> Self {
-        Self { age: entry.age, verified_age: entry.verified_age }
-    }
-}
 
 /// What is known of a peer.
 #[derive(Debug, Clone)]
@@ -171,10 +145,9 @@ impl Peer {
 
     /// Whether `entry` says what is held already, or something older: then it changes nothing, and
     /// its signature needn't be checked.
-    pub(super) fn needs_no_proof_of(&self, entry: &UnverifiedEntry) -> bool {
-        let shown = &entry.announcement;
+    pub(super) fn needs_no_proof_of(&self, entry: &Candidate) -> bool {
         let held = self.announcement.as_ref();
-        held.is_some_and(|held| shown.claimed().seq < held.seq || shown.bytes() == held.bytes())
+        held.is_some_and(|held| entry.claimed().seq < held.seq || entry.bytes() == held.bytes())
     }
 
     pub(super) fn take_newer(&mut self, announcement: &SignedAnnouncement) {
@@ -188,6 +161,8 @@ impl Peer {
         self.age = [self.age, Some(claims.age)].into_iter().flatten().min();
         self.verified_age = [self.verified_age, claims.verified_age].into_iter().flatten().min();
         if from != id && self.via.len() < MAX_VIA && !self.via.contains(&from) {
+            // Most are named by few; four at once would be the most of what a peer takes here.
+            self.via.reserve_exact(1);
             self.via.push(from);
         }
     }

@@ -6,12 +6,14 @@
 //! 1. [`CrawlState::poll`] says whom to ask, as long as it says somebody;
 //! 2. [`CrawlState::on_slow`], [`CrawlState::on_connected`], [`CrawlState::on_page`] and
 //!    [`CrawlState::on_done`] take what comes back, in whatever order it comes, and
-//!    [`CrawlState::on_recalled`] what came back in the past;
+//!    [`CrawlState::on_recalled`] what came back in the past. Signatures of a page can be checked before, on
+//!    another thread: [`CrawlState::look_at`] says which, and [`CrawlState::on_checked_page`] takes them;
 //! 3. when [`CrawlState::is_done`], [`CrawlState::finish`] makes the report.
 //!
 //! Input about a peer that isn't being asked is ignored.
 
 mod edges;
+mod entries;
 mod recall;
 
 use std::{
@@ -20,30 +22,26 @@ use std::{
 };
 
 use id_proto::{
-    DecodeError, NetworkTag, PeersPage, SealedEntry, SignedAnnouncement,
+    NetworkTag, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
 };
+
+pub use entries::MAX_FORGED;
 
 use crate::{
     address_policy::AddressPolicy,
     crawl::{
         event::CrawlEvent,
         frontier::{Claim, Fate, Frontier, Number},
-        known::{Asking, Claims, Numbers, Peer, Progress},
+        known::{Asking, Numbers, Peer, Progress},
         limits::{Depth, Limits, MAX_PARKED},
         past::{Answer, Keeping},
         places::Places,
-        report::{CrawlReport, CrawledPeer, PeerStatus, RejectReason, StopReason},
+        report::{CrawlReport, CrawledPeer, PeerStatus, StopReason},
     },
-    entry::{self, Gate, UnverifiedEntry, VerifiedEntry},
     error::{AskError, FailKind},
     transport::Route,
 };
-
-/// Most forged and malformed entries that are put up with in one answer; then the rest isn't read.
-///
-/// Origin: a node checks what it passes on, so one would be telling. A thousand cost 40 ms.
-pub const MAX_FORGED: u64 = 1000;
 
 /// The number of whoever crawls, among those whom an answer can name.
 const OWN_NUMBER: Number = 0;
@@ -196,30 +194,6 @@ impl CrawlState {
         }
     }
 
-    /// `from` gave a page of its table. Whether it is to be read on is then told by
-    /// [`CrawlState::is_asking`]: not if the page breaks the protocol. The entries before the one that
-    /// does stay: each is its author's word, whoever passes it on.
-    pub fn on_page(
-        &mut self,
-        from: PublicKey,
-        page: &PeersPage,
-        now_unix_secs: u64,
-    ) -> Vec<CrawlEvent> {
-        let gate = Gate { network_tag: self.network_tag, now_unix_secs };
-        let mut events = Vec::new();
-        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_asking()) {
-            peer.n_told.get_or_insert_default();
-            peer.keep_time(now_unix_secs);
-        }
-        for item in page.items() {
-            if !self.is_asking(&from) {
-                break;
-            }
-            events.extend(self.on_item(from, &gate, item));
-        }
-        events
-    }
-
     /// `from` has answered to the end, or failed. What it told before stays.
     pub fn on_done(&mut self, from: PublicKey, outcome: Result<(), AskError>) -> Vec<CrawlEvent> {
         let ended = self.end(from, outcome, Cut::No);
@@ -311,188 +285,6 @@ impl CrawlState {
         let why = "it announces no address but such as no stranger is believed";
         let failed = self.on_done(id, Err(AskError::new(FailKind::ForbiddenAddress, why)));
         self.undialled.extend(failed);
-    }
-
-    fn on_item(
-        &mut self,
-        from: PublicKey,
-        gate: &Gate,
-        item: Result<&[u8], DecodeError>,
-    ) -> Vec<CrawlEvent> {
-        let believed = item.and_then(SealedEntry::decode).map_err(entry::unreadable);
-        let believed = believed.and_then(|entry| match self.held(&entry) {
-            Some(id) => self.believe_again(from, gate, id, entry),
-            None => gate.open(entry).and_then(|entry| self.believe(from, entry)),
-        });
-        believed.unwrap_or_else(|reason| self.reject(from, reason))
-    }
-
-    /// Whose announcement the entry is, if it is the very one that we hold and everybody whom it names is
-    /// known: then it needn't be decoded again, which most entries of a crawl would be.
-    fn held(&self, entry: &SealedEntry<'_>) -> Option<PublicKey> {
-        let (id, known) = self.peers.get_key_value(&entry.claimed_author()?)?;
-        let is_held = known.announcement.as_ref().is_some_and(|it| it.bytes() == entry.signed);
-        let teller_is_a_key = entry.claimed_teller().is_none_or(|by| self.peers.contains_key(&by));
-        (is_held && teller_is_a_key).then_some(*id)
-    }
-
-    /// Takes an entry in that says what we hold.
-    fn believe_again(
-        &mut self,
-        from: PublicKey,
-        gate: &Gate,
-        id: PublicKey,
-        entry: SealedEntry<'_>,
-    ) -> Result<Vec<CrawlEvent>, RejectReason> {
-        let Peer { number, announcement, .. } = &self.peers[&id];
-        let (number, held) = (*number, announcement.as_ref());
-        held.map_or(Ok(()), |held| gate.check(held.statement()))?;
-        if let Err(broken) = self.count(from, id, number) {
-            return Ok(broken);
-        }
-        self.name(id, from, entry.into());
-        Ok(Vec::new())
-    }
-
-    /// Takes an entry in, checking its signature if it says anything new.
-    fn believe(
-        &mut self,
-        from: PublicKey,
-        entry: UnverifiedEntry,
-    ) -> Result<Vec<CrawlEvent>, RejectReason> {
-        let id = entry.announcement.claimed().node_id;
-        if self.own_id == Some(id) {
-            let broken = self.count(from, id, OWN_NUMBER).err().unwrap_or_default();
-            self.keep_named(from, id, Claims::from(&entry));
-            return Ok(broken);
-        }
-        let Some(known) = self.peers.get(&id) else {
-            return self.meet(from, entry);
-        };
-        let number = known.number;
-        let news = (!known.needs_no_proof_of(&entry)).then(|| entry::verify(entry.clone()));
-        let news = news.transpose()?;
-        if let Err(broken) = self.count(from, id, number) {
-            return Ok(broken);
-        }
-        self.name(id, from, Claims::from(&entry));
-        Ok(news.and_then(|entry| self.learn(id, from, entry)).into_iter().collect())
-    }
-
-    /// Takes an entry of somebody new in, if there is room or it is made.
-    ///
-    /// When the crawl is full, and it is known that there is another one, those who don't come in in
-    /// any case are counted with their signatures unchecked: else a liar would make us check for ever.
-    fn meet(
-        &mut self,
-        from: PublicKey,
-        entry: UnverifiedEntry,
-    ) -> Result<Vec<CrawlEvent>, RejectReason> {
-        let (id, claims) = (entry.announcement.claimed().node_id, Claims::from(&entry));
-        let claim = claims.claim();
-        let is_full = self.is_full();
-        let introducer = self.peers[&from].number;
-        let victim = is_full.then(|| self.places.victim(introducer, claim)).flatten();
-        let has_place = !is_full || victim.is_some();
-        if !has_place && self.is_over {
-            self.count_left_out(from);
-            return Ok(Vec::new());
-        }
-        let verified = entry::verify(entry)?;
-        self.is_over |= is_full;
-        if !has_place {
-            self.count_left_out(from);
-            return Ok(Vec::new());
-        }
-        let gone = victim.map(|victim| self.displace(victim));
-        let depth = self.peers[&from].depth + 1;
-        let number = self.insert(id, BTreeSet::new(), depth);
-        self.queue(id, Some(introducer), claim);
-        if let Err(broken) = self.count(from, id, number) {
-            unreachable!("nobody was told of number {number} before: {broken:?}");
-        }
-        self.name(id, from, claims);
-        Ok(gone.into_iter().chain(self.learn(id, from, verified)).collect())
-    }
-
-    /// Notes that `from` named `id`, which it may do once. `Err` is how its answer ends if it doesn't.
-    fn count(
-        &mut self,
-        from: PublicKey,
-        id: PublicKey,
-        number: Number,
-    ) -> Result<(), Vec<CrawlEvent>> {
-        let peer = self.peers.get_mut(&from).expect("who answers is known");
-        let Progress::Asking(asking) = &mut peer.progress else { return Ok(()) };
-        if !asking.named.insert(number) {
-            let why = format_args!("it named {} twice", id.fmt_short());
-            return Err(self.on_done(from, Err(AskError::new(FailKind::Protocol, why))));
-        }
-        asking.n_entries += 1;
-        *peer.n_told.get_or_insert_default() += u64::from(id != from);
-        Ok(())
-    }
-
-    fn count_left_out(&mut self, from: PublicKey) {
-        let peer = self.peers.get_mut(&from).expect("who answers is known");
-        *peer.n_told.get_or_insert_default() += 1;
-    }
-
-    /// Forgets somebody who waits, for the sake of another.
-    fn displace(&mut self, number: Number) -> CrawlEvent {
-        let id = self.ids.remove(&number).expect("who holds a place is known");
-        let peer = self.peers.remove(&id).expect("who has a number is known");
-        if let Progress::Known(Some(turn)) = peer.progress {
-            self.frontier.remove(turn);
-        }
-        self.places.remove(number);
-        CrawlEvent::Displaced { peer: id }
-    }
-
-    /// Records a verified entry of a known peer.
-    fn learn(
-        &mut self,
-        id: PublicKey,
-        from: PublicKey,
-        entry: VerifiedEntry,
-    ) -> Option<CrawlEvent> {
-        let peer = self.peers.get_mut(&id).expect("who is named is known");
-        let was_shown = peer.announcement.is_some();
-        peer.take_newer(&entry.announcement);
-        let depth = peer.depth;
-        // A seed was named by whoever crawls, so it is believed about where it is.
-        if from == id && depth == 0 {
-            let place = entry.announcement.endpoint_addr();
-            self.address_policy = self.address_policy.clone().open(&place);
-        }
-        (!was_shown).then_some(CrawlEvent::Found { entry, via: from, depth })
-    }
-
-    /// Records that `from` named `id`, which may bring it nearer.
-    fn name(&mut self, id: PublicKey, from: PublicKey, claims: Claims) {
-        self.keep_named(from, id, claims);
-        let Peer { depth, number: introducer, .. } = self.peers[&from];
-        let depth = depth + 1;
-        let peer = self.peers.get_mut(&id).expect("who is named is known");
-        peer.named_by(id, from, claims);
-        if let Progress::Known(turn) = peer.progress
-            && depth < peer.depth
-        {
-            peer.depth = depth;
-            turn.into_iter().for_each(|turn| self.frontier.remove(turn));
-            self.queue(id, Some(introducer), claims.claim());
-        }
-    }
-
-    /// Counts an entry that isn't believed, and gives up on a forger.
-    fn reject(&mut self, from: PublicKey, reason: RejectReason) -> Vec<CrawlEvent> {
-        let peer = self.peers.get_mut(&from).expect("who answers is known");
-        *peer.rejected.entry(reason).or_default() += 1;
-        if peer.n_forged() <= MAX_FORGED {
-            return Vec::new();
-        }
-        let error = AskError::new(FailKind::Protocol, "too many forged entries");
-        self.on_done(from, Err(error))
     }
 
     fn queue(&mut self, id: PublicKey, introducer: Option<Number>, claim: Claim) {

@@ -7,11 +7,10 @@ use id_proto::{PeerEntry, SignedAnnouncement, Source, iroh_base::PublicKey};
 use crate::{
     crawl::{
         event::CrawlEvent,
-        known::Claims,
         past::{Answer, Keeping, Named, Past, Use},
         state::{CrawlState, OWN_NUMBER},
     },
-    entry::Gate,
+    entry::{Candidate, Claims, Gate},
     error::AskError,
 };
 
@@ -110,7 +109,9 @@ impl CrawlState {
         let heard = now_unix_secs.min(announcement.timestamp_secs);
         let gate = Gate { network_tag: self.network_tag, now_unix_secs: heard };
         let believed = gate.admit(Ok(&item(announcement, claims)));
-        believed.and_then(|entry| self.believe(from, entry)).unwrap_or_default()
+        believed
+            .and_then(|entry| self.believe(from, Candidate::Unchecked(entry)))
+            .unwrap_or_default()
     }
 
     /// Whether the answer of `from`, which is being asked, named `id` before.

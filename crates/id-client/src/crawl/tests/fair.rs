@@ -82,7 +82,8 @@ async fn the_peers_of_a_deeper_honest_one_displace_the_liars() {
 #[tokio::test(start_paused = true)]
 async fn who_is_displaced_is_said_and_is_in_no_report() {
     let world = World::new(20, 100);
-    let mut crawl = crawler(&world.network, &[0, 1], limits(50, 2)).start();
+    // One at a time: the liar is the first to be heard.
+    let mut crawl = crawler(&world.network, &[0, 1], limits(50, 1)).start();
     let mut displaced = BTreeSet::new();
     while let Some(event) = crawl.next().await {
         if let CrawlEvent::Displaced { peer } = event {

@@ -8,8 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    AskError, CrawlEvent, CrawlState, FailKind, MAX_ENTRIES, Reply, StopReason, Transport,
-    memory::random_edges,
+    AskError, CheckedPage, CrawlEvent, CrawlState, FailKind, MAX_ENTRIES, Reply, StopReason,
+    Transport,
+    memory::{Lie, random_edges},
 };
 
 /// A world, and the order in which things happen in it.
@@ -57,23 +58,37 @@ fn scenario() -> impl Strategy<Value = Scenario> {
 }
 
 /// Who is being asked, and the pages that it still has.
-type Asked = (PublicKey, VecDeque<PeersPage>);
+type Asked = (PublicKey, VecDeque<Page>);
+
+/// A page as it comes, or with what was worth checking when its peer was asked.
+enum Page {
+    AsItIs(PeersPage),
+    Checked(CheckedPage),
+}
+
+/// When signatures are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    InTurn,
+    Ahead,
+}
 
 /// A scenario that is being played.
 struct Play<'a> {
     scenario: &'a Scenario,
     network: &'a MemoryNetwork,
+    when: When,
     state: CrawlState,
     asking: Vec<Asked>,
     events: Vec<CrawlEvent>,
 }
 
 impl<'a> Play<'a> {
-    fn new(scenario: &'a Scenario, network: &'a MemoryNetwork) -> Self {
+    fn new(scenario: &'a Scenario, network: &'a MemoryNetwork, when: When) -> Self {
         let seeds = scenario.seeds.iter().map(|i| network.addr(*i));
         let tag = Network::public().tag();
         let state = CrawlState::new(seeds, scenario.limits.clone(), tag, None);
-        Self { scenario, network, state, asking: Vec::new(), events: Vec::new() }
+        Self { scenario, network, when, state, asking: Vec::new(), events: Vec::new() }
     }
 
     fn run(mut self) -> (CrawlReport, Vec<CrawlEvent>) {
@@ -99,7 +114,14 @@ impl<'a> Play<'a> {
             return self.answer(*i);
         }
         match self.state.poll() {
-            Some(ask) => self.asking.push((ask.peer.id, self.pages(ask.peer.id))),
+            Some(ask) => {
+                let pages = self.pages(ask.peer.id).into_iter();
+                let pages = pages.map(|page| match self.when {
+                    When::InTurn => Page::AsItIs(page),
+                    When::Ahead => Page::Checked(self.state.look_at(page, now()).check()),
+                });
+                self.asking.push((ask.peer.id, pages.collect()));
+            }
             None if self.asking.is_empty() => panic!("nobody to ask, but not done"),
             None => self.answer(ready.first().copied().unwrap_or(0)),
         }
@@ -109,7 +131,8 @@ impl<'a> Play<'a> {
         let (from, pages) = &mut self.asking[i];
         let (from, page) = (*from, pages.pop_front());
         match page {
-            Some(page) => self.events.extend(self.state.on_page(from, &page, now())),
+            Some(Page::AsItIs(page)) => self.events.extend(self.state.on_page(from, &page, now())),
+            Some(Page::Checked(page)) => self.events.extend(self.state.on_checked_page(from, page)),
             None => self.events.extend(self.state.on_done(from, self.outcome(from))),
         }
         self.asking.retain(|(peer, _)| self.state.is_asking(peer));
@@ -144,7 +167,7 @@ fn now() -> u64 {
 
 fn play(scenario: &Scenario) -> (MemoryNetwork, CrawlReport, Vec<CrawlEvent>) {
     let network = MemoryNetwork::new(scenario.size, scenario.edges.clone()).with_page_len(2);
-    let (report, events) = Play::new(scenario, &network).run();
+    let (report, events) = Play::new(scenario, &network, When::InTurn).run();
     (network, report, events)
 }
 
@@ -198,9 +221,21 @@ proptest! {
     }
 
     #[test]
+    fn to_check_signatures_ahead_changes_nothing(scenario in scenario(), liar in 0_usize..16) {
+        let network = MemoryNetwork::new(scenario.size, scenario.edges.clone()).with_page_len(2);
+        let network = Lie::ALL.iter().fold(network, |it, lie| it.with_lie(liar % scenario.size, *lie));
+        let [in_turn, ahead] = [When::InTurn, When::Ahead].map(|when| {
+            let (report, events) = Play::new(&scenario, &network, when).run();
+            let rejected: Vec<_> = report.peers.iter().map(|peer| peer.rejected.clone()).collect();
+            (outline(&report), rejected, format!("{events:?}"))
+        });
+        prop_assert_eq!(in_turn, ahead);
+    }
+
+    #[test]
     fn what_comes_from_somebody_who_is_not_asked_is_ignored(scenario in scenario()) {
         let network = MemoryNetwork::new(scenario.size, scenario.edges.clone());
-        let mut play = Play::new(&scenario, &network);
+        let mut play = Play::new(&scenario, &network, When::InTurn);
         let stranger = network.id(0);
         let pages = play.pages(stranger);
         prop_assert!(pages.iter().all(|page| play.state.on_page(stranger, page, now()).is_empty()));
