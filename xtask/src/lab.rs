@@ -112,6 +112,16 @@ pub(crate) fn run_short(binaries: &Binaries) -> Result<Option<String>> {
     Ok(None)
 }
 
+/// Runs a scenario, and returns what it found in words.
+pub(crate) fn look(binaries: &Binaries, name: &str) -> Result<String> {
+    if let Some(obstacle) = sandbox::obstacle() {
+        return Ok(format!("skipped: the lab can't run here: {obstacle}"));
+    }
+    let scenarios = scenarios::named(&[name.to_owned()])?;
+    let scenario = scenarios.first().context("a name is of one scenario")?;
+    Ok(run_in_sandbox(binaries, scenario)?.note)
+}
+
 fn list() -> Result<()> {
     for scenario in scenarios::ALL {
         println!("{:<20} {} ({})", scenario.name, scenario.shows, scenario.bound);

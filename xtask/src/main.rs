@@ -16,6 +16,7 @@ mod namespaces;
 mod process;
 mod project;
 mod source;
+mod speed;
 mod swarm;
 mod tables;
 mod testnet;

@@ -80,6 +80,11 @@ impl Process {
         self.child.id()
     }
 
+    /// The child's stdin, if it is a pipe and wasn't taken before.
+    pub(crate) fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// The child's stdout, if it is a pipe and wasn't taken before.
     pub(crate) fn take_stdout(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()

@@ -6,9 +6,10 @@
 use std::{
     env,
     io::{Read, stdin},
+    net::SocketAddr,
     num::NonZeroUsize,
     process::exit,
-    thread,
+    slice, thread,
     time::{Duration, Instant},
 };
 
@@ -71,7 +72,7 @@ async fn main() {
     let outcome = match way.as_str() {
         "bare" => bare(peers, concurrency.get()).await,
         "crawl" => {
-            let endpoint = bind().await;
+            let endpoint = bind(&peers).await;
             crawled(Crawler::builder(endpoint), peers, limits).await
         }
         "per-query" => crawled(Crawler::with_transport(PerQuery), peers, limits).await,
@@ -90,19 +91,22 @@ fn peers() -> Vec<EndpointAddr> {
     peers.flat_map(|peer| peer.addrs().to_vec()).collect()
 }
 
-async fn bind() -> Endpoint {
+/// On loopback, if that is where whoever is asked is.
+async fn bind(peers: &[EndpointAddr]) -> Endpoint {
+    let mut ips = peers.iter().flat_map(EndpointAddr::ip_addrs).map(SocketAddr::ip);
+    let at = if ips.all(|ip| ip.is_loopback()) { "127.0.0.1:0" } else { "0.0.0.0:0" };
     let builder = Endpoint::builder(presets::Minimal)
         .portmapper_config(PortmapperConfig::Disabled)
         .relay_mode(RelayMode::Disabled)
         .clear_ip_transports();
-    let builder = builder.bind_addr("127.0.0.1:0").expect("an address");
-    builder.bind().await.expect("a socket on loopback")
+    let builder = builder.bind_addr(at).expect("an address");
+    builder.bind().await.expect("a socket")
 }
 
 /// Connects and makes one unary call, to each of `peers`, with nothing checked and nothing kept: what
 /// no crawler is faster than.
 async fn bare(peers: Vec<EndpointAddr>, concurrency: usize) -> Outcome {
-    let (endpoint, asked) = (bind().await, peers.len());
+    let (endpoint, asked) = (bind(&peers).await, peers.len());
     let started = Instant::now();
     let calls = stream::iter(peers).map(|peer| call(endpoint.clone(), peer));
     let ended = calls.buffer_unordered(concurrency).collect::<Vec<_>>().await;
@@ -165,7 +169,7 @@ impl Transport for PerQuery {
         max_entries: u32,
     ) -> BoxStream<'static, Result<Reply, AskError>> {
         let replies = async move {
-            let endpoint = bind().await;
+            let endpoint = bind(slice::from_ref(&peer)).await;
             let answer: Vec<_> =
                 Transport::list_peers(&Client::new(endpoint.clone()), peer, max_entries)
                     .collect()

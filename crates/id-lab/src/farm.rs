@@ -4,12 +4,14 @@
 //! to the protocol; only who knows whom is made up.
 
 use std::{
+    io::{BufRead, stdin},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
+    ops::Range,
     sync::Arc,
     time::SystemTime,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use id_proto::{
     About, ErrorCode, MetaMessage, MetaRequest, MetaResponse, Network, PeerAnnouncement, PeerEntry,
@@ -45,20 +47,37 @@ pub(crate) struct Farm {
     /// How many peers that don't answer it names besides, and nobody else does
     #[arg(long, default_value_t = 0)]
     alone: usize,
+    /// Where they listen
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    bind: Ipv4Addr,
+    /// How many processes share the farm: each peer has a socket or two, and a process may open only so many.
+    /// Each says `bound` when its own peers are, and reads from stdin where all are, in the order of the parts
+    #[arg(long, default_value_t = 1)]
+    parts: usize,
+    /// Which of these processes this is
+    #[arg(long, default_value_t = 0)]
+    part: usize,
 }
 
 impl Farm {
     /// Says where those are who answer, `id@addr` a line, then `ready`; and answers until it is killed.
     pub(crate) async fn run(self) -> Result<()> {
-        let silent = silent_sockets()?;
+        let silent = silent_sockets(self.bind)?;
         let mut endpoints = Vec::new();
-        for n in 0..self.peers {
-            endpoints.push(bind(key("answers", n)).await?);
+        for n in self.own() {
+            endpoints.push(bind(key("answers", n), self.bind).await?);
         }
-        let everybody = self.everybody(&endpoints, &silent)?;
+        let mut places: Vec<_> = endpoints.iter().map(bound).collect::<Result<_>>()?;
+        for (endpoint, place) in endpoints.iter().zip(&places) {
+            println!("{}@{place}", endpoint.id());
+        }
+        if self.parts > 1 {
+            println!("bound");
+            places = read_places(stdin().lock(), self.peers)?;
+        }
+        let everybody = self.everybody(&places, &silent)?;
         let mut serving = JoinSet::new();
-        for (n, endpoint) in endpoints.into_iter().enumerate() {
-            println!("{}@{}", endpoint.id(), bound(&endpoint)?);
+        for (n, endpoint) in self.own().zip(endpoints) {
             let table = Arc::new(self.table(n, &everybody, &silent)?);
             serving.spawn(serve(endpoint, table));
         }
@@ -68,14 +87,20 @@ impl Farm {
         Ok(())
     }
 
+    /// The numbers of the peers of this part.
+    fn own(&self) -> Range<usize> {
+        let first = |part| self.peers * part / self.parts;
+        first(self.part)..first(self.part + 1)
+    }
+
     /// What each says that may be named: first those who answer.
     fn everybody(
         &self,
-        endpoints: &[Endpoint],
+        places: &[SocketAddr],
         silent: &[Silent],
     ) -> Result<Vec<SignedAnnouncement>> {
-        let answering = endpoints.iter().enumerate();
-        let answering = answering.map(|(n, at)| announce(&key("answers", n), bound(at)?));
+        let answering = places.iter().enumerate();
+        let answering = answering.map(|(n, at)| announce(&key("answers", n), *at));
         let others = (0..self.silent).map(|n| announce(&key("silent", n), place(silent, n)));
         answering.chain(others).collect()
     }
@@ -114,9 +139,9 @@ struct Silent {
     _socket: UdpSocket,
 }
 
-fn silent_sockets() -> Result<Vec<Silent>> {
+fn silent_sockets(at: Ipv4Addr) -> Result<Vec<Silent>> {
     let bind = |_| {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let socket = UdpSocket::bind((at, 0))?;
         Ok(Silent { addr: socket.local_addr()?, _socket: socket })
     };
     (0..N_SILENT_SOCKETS).map(bind).collect()
@@ -130,14 +155,26 @@ fn key(what: &str, n: usize) -> SecretKey {
     SecretKey::from_bytes(&Sha256::digest(format!("farm {what} {n}")).into())
 }
 
-async fn bind(key: SecretKey) -> Result<Endpoint> {
+/// Where the peers of all parts are, `id@addr` a line.
+fn read_places(lines: impl BufRead, n: usize) -> Result<Vec<SocketAddr>> {
+    let place = |line: std::io::Result<String>| {
+        let line = line?;
+        let (_, addr) = line.split_once('@').context("a line is `id@addr`")?;
+        Ok(addr.parse()?)
+    };
+    let places: Vec<_> = lines.lines().take(n).map(place).collect::<Result<_>>()?;
+    ensure!(places.len() == n, "{} places of {n}", places.len());
+    Ok(places)
+}
+
+async fn bind(key: SecretKey, at: Ipv4Addr) -> Result<Endpoint> {
     let builder = Endpoint::builder(presets::Minimal)
         .secret_key(key)
         .portmapper_config(PortmapperConfig::Disabled)
         .relay_mode(RelayMode::Disabled)
         .clear_ip_transports()
         .alpns(vec![META_ALPN.to_vec()]);
-    Ok(builder.bind_addr("127.0.0.1:0")?.bind().await?)
+    Ok(builder.bind_addr((at, 0))?.bind().await?)
 }
 
 fn bound(endpoint: &Endpoint) -> Result<SocketAddr> {
@@ -245,8 +282,10 @@ mod tests {
 
     use super::*;
 
+    const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
     fn farm() -> Farm {
-        Farm { peers: 20, silent: 5, named: 6, alone: 3 }
+        Farm { peers: 20, silent: 5, named: 6, alone: 3, bind: HERE, parts: 1, part: 0 }
     }
 
     fn named(table: &Table) -> Vec<[u8; 32]> {
@@ -261,7 +300,7 @@ mod tests {
 
     #[test]
     fn everybody_is_found_and_nobody_is_named_twice() {
-        let (farm, silent) = (farm(), silent_sockets().unwrap());
+        let (farm, silent) = (farm(), silent_sockets(HERE).unwrap());
         let everybody: Vec<_> =
             (0..25).map(|n| announce(&key("any", n), place(&silent, n)).unwrap()).collect();
         let mut found = BTreeSet::new();
@@ -276,17 +315,31 @@ mod tests {
         assert!((20 + 60..=25 + 60).contains(&found.len()), "{}", found.len());
     }
 
+    #[test]
+    fn parts_are_told_where_all_are_and_have_each_peer_once() {
+        let parts = (0..3).map(|part| Farm { parts: 3, part, ..farm() });
+        assert_eq!(parts.flat_map(|part| part.own()).collect::<Vec<_>>(), Vec::from_iter(0..20));
+        let lines = "a@127.0.0.1:1\nb@127.0.0.1:2\nc@127.0.0.1:3\n";
+        let ports = |places: Vec<SocketAddr>| places.iter().map(SocketAddr::port).collect();
+        let read =
+            |n| read_places(lines.as_bytes(), n).map(ports).map_err(|error| error.to_string());
+        assert_eq!(read(2), Ok(vec![1, 2]));
+        assert_eq!(read(4), Err("3 places of 4".to_owned()));
+        assert!(read_places("127.0.0.1:1\n".as_bytes(), 1).is_err());
+    }
+
     #[tokio::test]
     async fn a_peer_of_the_farm_says_who_it_is_and_whom_it_names() {
-        let farm = Farm { peers: 1, silent: 0, named: 1, alone: 500 };
-        let (silent, server) = (silent_sockets().unwrap(), bind(key("answers", 0)).await.unwrap());
-        let everybody = farm.everybody(std::slice::from_ref(&server), &silent).unwrap();
+        let farm = Farm { peers: 1, silent: 0, named: 1, alone: 500, ..farm() };
+        let silent = silent_sockets(HERE).unwrap();
+        let server = bind(key("answers", 0), HERE).await.unwrap();
+        let everybody = farm.everybody(&[bound(&server).unwrap()], &silent).unwrap();
         let table = farm.table(0, &everybody, &silent).unwrap();
         assert!(table.pages.len() > 1, "more than a page");
         assert_eq!(named(&table).len(), 501);
         let addr = server.addr();
         let serving = tokio::spawn(serve(server, Arc::new(table)));
-        let caller = bind(key("caller", 0)).await.unwrap();
+        let caller = bind(key("caller", 0), HERE).await.unwrap();
         let connection = caller.connect(addr, META_ALPN).await.unwrap();
         let client =
             irpc::Client::<MetaRequest>::boxed(irpc_iroh::IrohRemoteConnection::new(connection));

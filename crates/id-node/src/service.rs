@@ -6,6 +6,8 @@
 
 mod callers;
 mod handshakes;
+#[cfg(any(test, feature = "test-util"))]
+pub(crate) mod made_up;
 
 use std::{
     fmt, io,

@@ -1,18 +1,36 @@
-//! Ways in for bytes that no public function takes, for tests that feed arbitrary ones.
+//! Ways in for bytes that no public function takes, for tests that feed arbitrary ones, and for tables that nobody
+//! filled.
 //!
 //! Nothing here decides anything: each function is the one that a node calls with what it has read
-//! from the disk, the DNS or the DHT.
+//! from the disk, the DNS or the DHT, or serves its table with.
 
 use id_proto::{
     Network, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, SecretKey},
+    version::META_ALPN,
+};
+use iroh::{
+    Endpoint,
+    protocol::{Router, RouterBuilder},
 };
 
 use crate::{
     bootstrap,
     data_dir::peers,
     rendezvous::record::{Records, Slot},
+    service::{Service, made_up},
 };
+
+/// Answers on `endpoint`, as a node of the public network would that has heard of `peers` and announces `own`.
+pub fn serve_table(
+    endpoint: Endpoint,
+    own: SignedAnnouncement,
+    peers: Vec<SignedAnnouncement>,
+) -> RouterBuilder {
+    let service = Service::new(made_up::answerer(own, peers));
+    let router = Router::builder(endpoint).incoming_filter(service.incoming_filter());
+    router.accept(META_ALPN, service)
+}
 
 /// Most peers that a node remembers.
 pub const MAX_REMEMBERED: usize = peers::MAX_PEERS;

@@ -1,152 +1,154 @@
 //! `cargo xtask bench crawl`: how far a crawl is from what no crawl is faster than.
+//!
+//! Each run is a process of its own, cold: it has no connection and no ticket. The farm is another process
+//! on the same machine. What is compared takes turns.
 
-use anyhow::{Result, ensure};
-use clap::Args;
+use std::{process::Command, thread};
 
-use super::farm::{Farm, Programs, Run};
-use crate::project::Project;
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    Report,
+    farm::{Farm, Programs},
+};
+use crate::{
+    project::capture,
+    speed::{PROGRAM, Run, median},
+};
 
 /// How often each way is measured, in turns; the median counts. Odd, so that there is one.
 const N_RUNS: usize = 3;
+/// How many peers answer.
+const N_PEERS: usize = 2000;
 /// At which the bare calls and the crawl are measured. Origin: 16 saturate two cores; 64 is the default.
 const CONCURRENCIES: [&str; 3] = ["16", "32", "64"];
 /// Peers that a crawl with an endpoint of its own for each question asks: it takes seconds for each hundred.
-const N_PER_QUERY: &str = "300";
+const N_PER_QUERY: usize = 300;
 /// Entries that those of the last farm name alone, each.
 const N_ALONE: &str = "500";
+/// What a crawl waits for a silent peer at first, in seconds. Origin: `Limits::connect_timeout`.
+const FIRST_TIMEOUT_SECS: f64 = 5.0;
 
-/// Measures crawls of a farm of peers, next to bare calls of the same peers.
-///
-/// Each run is a process of its own, cold: it has no connection and no ticket. The farm is another process
-/// on the same machine, which should have nothing else to do.
-#[derive(Debug, Args)]
-pub(crate) struct Crawl {
-    /// How many peers answer
-    #[arg(long, default_value_t = 2000)]
-    peers: usize,
-    /// Build with the release profile
-    #[arg(long)]
-    release: bool,
+/// Crawls of a farm of peers, next to bare calls of the same peers.
+pub(super) fn measure(programs: &Programs, report: &mut Report) -> Result<()> {
+    report
+        .line("                                    known  answered  seconds   a second  peak MiB");
+    limit(programs, report)?;
+    undialable(programs, report)?;
+    growth(programs, report)?;
+    many_entries(programs, report)
 }
 
-impl Crawl {
-    /// Builds, measures and prints.
-    pub(crate) fn run(&self, project: &Project) -> Result<()> {
-        let programs = Programs { dir: super::build(project, self.release)? };
-        println!(
-            "                                    known  answered  seconds   a second  peak MiB"
-        );
-        self.limit(&programs)?;
-        self.undialable(&programs)?;
-        growth(&programs)?;
-        many_entries(&programs)
-    }
-
-    /// The crawl, next to what is faster and what is slower.
-    fn limit(&self, programs: &Programs) -> Result<()> {
-        let farm = programs.farm(&["--peers", &self.peers.to_string()])?;
-        let (mut bare, mut crawls) = (Vec::new(), Vec::new());
-        for concurrency in CONCURRENCIES {
-            let mut runs = (Vec::new(), Vec::new());
-            for _ in 0..N_RUNS {
-                runs.0.push(programs.run(&["bare", concurrency], &farm.peers)?);
-                runs.1.push(crawl(programs, concurrency, &farm)?);
-            }
-            bare.push(say(&format!("bare calls, {concurrency} at a time"), median(runs.0)));
-            crawls.push(say(&format!("crawl, {concurrency} at a time"), median(runs.1)));
+/// The crawl, next to what is faster and what is slower.
+fn limit(programs: &Programs, report: &mut Report) -> Result<()> {
+    let farm = programs.farm(N_PEERS, &[])?;
+    let (mut bare, mut crawls) = (Vec::new(), Vec::new());
+    for concurrency in CONCURRENCIES {
+        let mut runs = (Vec::new(), Vec::new());
+        for _ in 0..N_RUNS {
+            runs.0.push(programs.run(&["bare", concurrency], &farm.peers)?);
+            runs.1.push(crawl(programs, concurrency, &farm)?);
         }
-        let all = crawls.iter().all(|run| run.answered == self.peers as u64);
-        ensure!(all, "a crawl didn't find all {} peers", self.peers);
-        let one = say("crawl, one at a time", crawl(programs, "1", &farm)?);
-        drop(farm);
-        let farm = programs.farm(&["--peers", N_PER_QUERY])?;
-        let slow = programs.run(&["per-query", "1"], &farm.peers[..1])?;
-        let slow = say("crawl, one at a time, endpoint each", slow);
-        let (best_bare, best) = (fastest(&bare), fastest(&crawls));
-        println!("crawl / bare calls, each at its best            {:.2}", best / best_bare);
-        println!("crawl / crawl, one at a time                    {:.1}", best / one.rate());
-        println!("crawl / one at a time, endpoint each            {:.1}", best / slow.rate());
-        Ok(())
+        bare.push(say(report, &format!("bare calls, {concurrency} at a time"), median(runs.0)));
+        crawls.push(say(report, &format!("crawl, {concurrency} at a time"), median(runs.1)));
     }
+    let all = crawls.iter().all(|run| run.answered == N_PEERS as u64);
+    ensure!(all, "a crawl didn't find all {N_PEERS} peers");
+    let one = say(report, "crawl, one at a time", crawl(programs, "1", &farm)?);
+    let few = programs.farm(N_PER_QUERY, &[])?;
+    let slow = programs.run(&["per-query", "1"], &few.peers[..1])?;
+    let slow = say(report, "crawl, one at a time, endpoint each", slow);
+    let (best_bare, best) = (fastest(&bare), fastest(&crawls));
+    report.at_least("crawl / bare calls, each at its best", best / best_bare, 0.9);
+    report.at_least("crawl / crawl, one at a time", best / one.rate(), 2.0);
+    report.figure("crawl / one at a time, endpoint each", format!("{:.1}", best / slow.rate()));
+    Ok(())
+}
 
-    /// The same number of peers, 40 of 100 of whom don't answer.
-    fn undialable(&self, programs: &Programs) -> Result<()> {
-        let (answering, silent) = (self.peers * 3 / 5, self.peers * 2 / 5);
-        let without = programs.farm(&["--peers", &answering.to_string()])?;
-        let without =
-            median((0..N_RUNS).map(|_| crawl(programs, "64", &without)).collect::<Result<_>>()?);
-        let args = ["--peers", &answering.to_string(), "--silent", &silent.to_string()];
-        let farm = programs.farm(&args)?;
-        let with =
-            median((0..N_RUNS).map(|_| crawl(programs, "64", &farm)).collect::<Result<_>>()?);
-        say(&format!("{answering} that answer"), without);
-        say(&format!("the same and {silent} that don't"), with);
-        println!(
-            "rate with / without those who don't answer      {:.2}",
-            with.rate() / without.rate()
-        );
-        println!("seconds with - without                          {:.1}", with.secs - without.secs);
-        Ok(())
-    }
+/// The same number of peers, 40 of 100 of whom don't answer.
+fn undialable(programs: &Programs, report: &mut Report) -> Result<()> {
+    let (answering, silent) = (N_PEERS * 3 / 5, N_PEERS * 2 / 5);
+    let without = programs.farm(answering, &[])?;
+    let with = programs.farm(answering, &["--silent", &silent.to_string()])?;
+    let (without, with) = in_turns(programs, [&without, &with])?;
+    let without = say(report, &format!("{answering} that answer"), without);
+    let with = say(report, &format!("the same and {silent} that don't"), with);
+    report.at_least("rate with / without those who don't", with.rate() / without.rate(), 0.6);
+    let most = 1.5 * without.secs + FIRST_TIMEOUT_SECS;
+    report.at_most("seconds with those who don't", with.secs, most);
+    Ok(())
 }
 
 /// What a peer costs as the network grows.
-fn growth(programs: &Programs) -> Result<()> {
+fn growth(programs: &Programs, report: &mut Report) -> Result<()> {
+    let sizes = [100, 1000, 10_000];
+    let farms: Vec<_> = sizes.iter().map(|n| programs.farm(*n, &[])).collect::<Result<_>>()?;
+    let mut runs = sizes.map(|_| Vec::new());
+    for _ in 0..N_RUNS {
+        for (runs, farm) in runs.iter_mut().zip(&farms) {
+            // A crawl of a hundred is over before the machine has changed its speed; so are ten of them.
+            let n_times = (1000 / farm.peers.len()).max(1);
+            let crawls = (0..n_times).map(|_| crawl(programs, "64", farm));
+            runs.push(median(crawls.collect::<Result<_>>()?));
+        }
+    }
     let mut costs = Vec::new();
-    for peers in ["100", "1000", "5000"] {
-        let farm = programs.farm(&["--peers", peers])?;
-        let runs = (0..N_RUNS).map(|_| crawl(programs, "64", &farm)).collect::<Result<_>>()?;
-        let run = say(&format!("crawl of {peers}"), median(runs));
+    for (size, runs) in sizes.iter().zip(runs) {
+        let run = say(report, &format!("crawl of {size}"), median(runs));
         costs.push(1000.0 / run.rate());
     }
+    let [least, most] =
+        [f64::min, f64::max].map(|of| costs.iter().copied().reduce(of).unwrap_or(0.0));
     let costs: Vec<_> = costs.iter().map(|cost| format!("{cost:.2}")).collect();
-    println!("milliseconds a peer                             {}", costs.join(", "));
+    report.figure("milliseconds a peer", costs.join(", "));
+    report.at_most("the most / the least of them", most / least, 1.2);
     Ok(())
 }
 
 /// A hundred thousand entries through two hundred servers, none of which is asked in turn.
-fn many_entries(programs: &Programs) -> Result<()> {
-    let farm = programs.farm(&["--peers", "200", "--alone", N_ALONE])?;
-    let run = || programs.run(&["crawl", "64", "0"], &farm.peers);
-    let run = say(
-        "100,200 entries by 200 peers",
-        median((0..N_RUNS).map(|_| run()).collect::<Result<_>>()?),
-    );
-    println!("entries a second, each signature checked        {:.0}", run.known as f64 / run.secs);
+fn many_entries(programs: &Programs, report: &mut Report) -> Result<()> {
+    let farm = programs.farm(200, &["--alone", N_ALONE])?;
+    let cores = thread::available_parallelism()?.to_string();
+    let (mut crawls, mut signatures) = (Vec::new(), Vec::new());
+    for _ in 0..N_RUNS {
+        crawls.push(programs.run(&["crawl", "64", "0"], &farm.peers)?);
+        let rate = capture(Command::new(programs.example(PROGRAM)).args(["signatures", &cores]))?;
+        signatures.push(rate.trim().parse::<f64>().context("no rate")?);
+    }
+    signatures.sort_by(f64::total_cmp);
+    let (crawl, signatures) = (median(crawls), signatures[N_RUNS / 2]);
+    let run = say(report, "100,200 entries by 200 peers", crawl);
+    let entries = run.known as f64 / run.secs;
+    report.figure("entries a second, each signature checked", format!("{entries:.0}"));
+    report.figure("signatures a second on all cores", format!("{signatures:.0}"));
+    report.at_least("entries / signatures", entries / signatures, 0.7);
+    report.at_most("peak MiB", run.peak_rss_kib as f64 / 1024.0, 200.0);
     Ok(())
+}
+
+/// Crawls of two farms, in turns.
+fn in_turns(programs: &Programs, farms: [&Farm; 2]) -> Result<(Run, Run)> {
+    let mut runs = (Vec::new(), Vec::new());
+    for _ in 0..N_RUNS {
+        runs.0.push(crawl(programs, "64", farms[0])?);
+        runs.1.push(crawl(programs, "64", farms[1])?);
+    }
+    Ok((median(runs.0), median(runs.1)))
 }
 
 fn crawl(programs: &Programs, concurrency: &str, farm: &Farm) -> Result<Run> {
     programs.run(&["crawl", concurrency], &farm.peers[..1])
 }
 
-fn say(what: &str, run: Run) -> Run {
+fn say(report: &mut Report, what: &str, run: Run) -> Run {
     let Run { known, answered, secs, peak_rss_kib, .. } = run;
     let (rate, peak) = (run.rate(), peak_rss_kib / 1024);
-    println!("{what:<35} {known:>6}  {answered:>8}  {secs:>7.2}  {rate:>9.0}  {peak:>8}");
+    report.line(&format!(
+        "{what:<35} {known:>6}  {answered:>8}  {secs:>7.2}  {rate:>9.0}  {peak:>8}"
+    ));
     run
-}
-
-fn median(mut runs: Vec<Run>) -> Run {
-    runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
-    runs[runs.len() / 2]
 }
 
 fn fastest(runs: &[Run]) -> f64 {
     runs.iter().map(Run::rate).fold(0.0, f64::max)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(answered: u64) -> Run {
-        Run { known: 10, answered, secs: 3.0, last_answer_secs: 2.0, peak_rss_kib: 2048 }
-    }
-
-    #[test]
-    fn the_median_run_and_the_fastest_way_count() {
-        assert_eq!(median([3, 9, 6].map(run).to_vec()).answered, 6);
-        assert_eq!(fastest(&[3, 9, 6].map(run)), 4.5);
-    }
 }

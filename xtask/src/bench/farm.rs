@@ -1,18 +1,20 @@
-//! A farm of peers, and what asks them.
+//! A farm of peers in processes of their own, and what asks them.
 
 use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{ChildStdout, Command, Stdio},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result, bail};
 
-use crate::process::{Process, Watchdog};
+use crate::{
+    process::{Process, Watchdog},
+    speed::{self, Run},
+};
 
-/// The program that measures: an example of id-client's.
-const PROGRAM: &str = "crawl_speed";
+/// How many peers one process can have. Origin: a system lets one open 20,000 files, and a peer takes two.
+const MAX_PER_PROCESS: usize = 5000;
 
 /// The programs of one build.
 #[derive(Debug)]
@@ -20,61 +22,82 @@ pub(super) struct Programs {
     pub(super) dir: PathBuf,
 }
 
-/// Peers in a process of their own. Dropping it ends them.
+/// Peers. Dropping it ends them.
 #[derive(Debug)]
 pub(super) struct Farm {
     /// Those who answer, `id@addr`.
     pub(super) peers: Vec<String>,
-    _process: Process,
+    _parts: Vec<Part>,
     _watchdog: Watchdog,
 }
 
-/// What a run found.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Run {
-    pub(super) known: u64,
-    pub(super) answered: u64,
-    pub(super) secs: f64,
-    /// Until the last one answered; a crawl waits for others longer.
-    pub(super) last_answer_secs: f64,
-    pub(super) peak_rss_kib: u64,
-}
-
-impl Run {
-    /// Answers a second, until the last one.
-    pub(super) fn rate(&self) -> f64 {
-        self.answered as f64 / self.last_answer_secs
-    }
+/// A process of a farm, and what it says.
+#[derive(Debug)]
+struct Part {
+    process: Process,
+    said: BufReader<ChildStdout>,
 }
 
 impl Programs {
-    /// Starts a farm with these arguments, and waits until all of it answers.
-    pub(super) fn farm(&self, args: &[&str]) -> Result<Farm> {
+    /// Starts a farm of so many peers that answer, and waits until all of it does.
+    pub(super) fn farm(&self, peers: usize, args: &[&str]) -> Result<Farm> {
         let watchdog = Watchdog::start(Path::new("/nonexistent"))?;
-        let mut command = Command::new(self.dir.join("id-lab"));
-        command.arg("farm").args(args).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut process = watchdog.spawn(&mut command)?;
-        let stdout = process.take_stdout().context("the farm has no stdout")?;
-        let mut peers = Vec::new();
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            if line == "ready" {
-                return Ok(Farm { peers, _process: process, _watchdog: watchdog });
+        let n_parts = peers.div_ceil(MAX_PER_PROCESS);
+        let start = |part: usize| {
+            let mut command = Command::new(self.dir.join("id-lab"));
+            command.args(["farm", "--peers", &peers.to_string()]).args(args);
+            command.args(["--parts", &n_parts.to_string(), "--part", &part.to_string()]);
+            Part::start(&watchdog, &mut command)
+        };
+        let mut parts: Vec<_> = (0..n_parts).map(start).collect::<Result<_>>()?;
+        let mut places = Vec::new();
+        if n_parts > 1 {
+            for part in &mut parts {
+                places.extend(part.lines_until("bound")?);
             }
-            peers.push(line);
+            let all = places.join("\n") + "\n";
+            parts.iter_mut().try_for_each(|part| part.tell(&all))?;
         }
-        bail!("the farm ended before it was ready")
+        for part in &mut parts {
+            places.extend(part.lines_until("ready")?);
+        }
+        Ok(Farm { peers: places, _parts: parts, _watchdog: watchdog })
     }
 
     /// Asks these peers, or crawls from them.
     pub(super) fn run(&self, args: &[&str], peers: &[String]) -> Result<Run> {
-        let mut command = Command::new(self.dir.join("examples").join(PROGRAM));
-        let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let mut stdin = child.stdin.take().context("no stdin")?;
-        stdin.write_all((peers.join("\n") + "\n").as_bytes())?;
-        drop(stdin);
-        let output = child.wait_with_output()?;
-        ensure!(output.status.success(), "{PROGRAM} {args:?} failed ({})", output.status);
-        serde_json::from_slice(&output.stdout).context("the program's report is no JSON")
+        let mut command = Command::new(self.example(speed::PROGRAM));
+        speed::ask(command.args(args), peers)
+    }
+
+    /// An example's program.
+    pub(super) fn example(&self, name: &str) -> PathBuf {
+        self.dir.join("examples").join(name)
+    }
+}
+
+impl Part {
+    fn start(watchdog: &Watchdog, command: &mut Command) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = watchdog.spawn(command)?;
+        let stdout = process.take_stdout().context("the farm has no stdout")?;
+        Ok(Self { process, said: BufReader::new(stdout) })
+    }
+
+    /// What it says before it says this.
+    fn lines_until(&mut self, last: &str) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for line in (&mut self.said).lines() {
+            match line? {
+                line if line == last => return Ok(lines),
+                line => lines.push(line),
+            }
+        }
+        bail!("the farm ended before it was {last}")
+    }
+
+    fn tell(&mut self, text: &str) -> Result<()> {
+        let mut stdin = self.process.take_stdin().context("the farm has no stdin")?;
+        Ok(stdin.write_all(text.as_bytes())?)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{path::Path, process::Command};
 
-use anyhow::{Context, Result, ensure};
-use clap::Args;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::project::{Project, capture};
+use super::{Report, farm::Programs};
+use crate::project::capture;
 
 /// The program that measures: an example of id-node's, because it needs a membership.
 const PROGRAM: &str = "gate_speed";
@@ -18,32 +18,20 @@ const N_RUNS: usize = 9;
 /// What part of the speed of bare verification the gate must reach.
 const LEAST_RATIO: f64 = 0.9;
 
-/// Measures announcements through the whole gate, and nothing but their signatures.
-///
-/// The same bytes in the same run, in turns, announcement by announcement; the median counts. It is a failure if the gate takes
-/// fewer than nine announcements in the time of ten strict Ed25519 verifications. The machine should
-/// have nothing else to do.
-#[derive(Debug, Args)]
-pub(crate) struct Verify {
-    /// Build with the release profile; the dev profile optimises the signatures in full and our own
-    /// code little, so that its ratio is the lower one
-    #[arg(long)]
-    release: bool,
-}
-
-impl Verify {
-    /// Builds, measures and prints.
-    pub(crate) fn run(&self, project: &Project) -> Result<()> {
-        let program = super::build(project, self.release)?.join("examples").join(PROGRAM);
-        let reports: Vec<_> = (0..N_RUNS).map(|_| measure(&program)).collect::<Result<_>>()?;
-        print!("{}", table(&reports)?);
-        let ratio = median(&reports, "/ratio/news")?.min(median(&reports, "/ratio/newcomers")?);
-        ensure!(ratio >= LEAST_RATIO, "{ratio:.3} of bare verification; {LEAST_RATIO} is asked");
-        Ok(())
+/// Announcements through the whole gate, and nothing but their signatures: the same bytes in the same run, in turns,
+/// announcement by announcement; the median run counts.
+pub(super) fn measure(programs: &Programs, report: &mut Report) -> Result<()> {
+    let program = programs.example(PROGRAM);
+    let reports: Vec<_> = (0..N_RUNS).map(|_| run(&program)).collect::<Result<_>>()?;
+    table(&reports)?.lines().for_each(|line| report.line(line));
+    for (what, name) in [("newcomers", "/ratio/newcomers"), ("news", "/ratio/news")] {
+        let what = format!("{what} through the gate / bare strict verification");
+        report.at_least(&what, median(&reports, name)?, LEAST_RATIO);
     }
+    Ok(())
 }
 
-fn measure(program: &Path) -> Result<Value> {
+fn run(program: &Path) -> Result<Value> {
     let report = capture(&mut Command::new(program))?;
     serde_json::from_str(&report).context("the program's report is no JSON")
 }

@@ -4,6 +4,7 @@
 //! scenario is about one way to find each other, the others are shut in the network, not by a flag.
 
 mod dht;
+mod far;
 mod hostile;
 mod join;
 mod partition;
@@ -238,6 +239,13 @@ pub(crate) const ALL: &[Scenario] = &[
         bound: within(60),
         n_hosts: 12,
         run: wires::loss,
+    },
+    Scenario {
+        name: "far-crawl",
+        shows: "a crawl of 2,000 peers at a round trip of 50 ms: figures that miss what is asked of them",
+        bound: Bound::None,
+        n_hosts: 2,
+        run: far::crawl,
     },
     Scenario {
         name: "partition",

@@ -9,19 +9,15 @@ use std::{
 use futures::TryStreamExt;
 use id_client::Client;
 use id_proto::{
-    PeerAnnouncement, PeerEntry, SignedAnnouncement, Source, UnverifiedAnnouncement, WhoamiRequest,
+    PeerAnnouncement, PeerEntry, SignedAnnouncement, UnverifiedAnnouncement, WhoamiRequest,
     iroh_base::{EndpointAddr, SecretKey, TransportAddr},
     limits::{MAX_RESPONSE_LEN, MAX_SIGNED_LEN},
     version::META_ALPN,
 };
 use iroh::{Endpoint, endpoint::ConnectionError, protocol::Router};
 
-use super::*;
-use crate::{
-    access::AccessList,
-    endpoint::{EndpointOptions, bind},
-    membership::{Entry, Moment, Stats, explain::Knowledge},
-};
+use super::{made_up::answerer, *};
+use crate::endpoint::{EndpointOptions, bind};
 
 /// Long enough for anything on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -78,36 +74,6 @@ async fn bind_on_loopback() -> Endpoint {
     let options =
         EndpointOptions { bind: Some("127.0.0.1:0".parse().unwrap()), ..Default::default() };
     bind(options).await.unwrap()
-}
-
-fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer {
-    let entry = |announcement: SignedAnnouncement| {
-        let introducer = announcement.node_id;
-        let heard = Moment::before(Duration::ZERO, Duration::ZERO);
-        Arc::new(Entry::new(announcement, Source::Gossip, introducer, heard))
-    };
-    let view = View {
-        own: own.clone(),
-        entries: peers.into_iter().map(entry).collect(),
-        neighbours: Vec::new(),
-        isolated: true,
-        n_unverified: 0,
-        introducers: Vec::new(),
-        stats: Stats::default(),
-        knowledge: Knowledge::default(),
-    };
-    Answerer {
-        me: own.node_id,
-        network: Network::public(),
-        agent: "test".to_owned(),
-        features: Vec::new(),
-        clock: Clock::start(),
-        view: watch::channel(Arc::new(view)).1,
-        channels: Reports::default(),
-        gossip: GossipCounts::default(),
-        access: Access::new(AccessList::default()),
-        reloads: Reloads::default(),
-    }
 }
 
 fn sign(key: &SecretKey, kind: impl Fn(&mut PeerAnnouncement)) -> SignedAnnouncement {

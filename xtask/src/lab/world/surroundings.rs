@@ -14,6 +14,7 @@ use crate::{
     logs,
     process::poll,
     project::capture,
+    speed::{self, Run},
     swarm::{REST, forget_settings},
 };
 
@@ -153,6 +154,20 @@ impl World {
         let mut ask = self.network.command(from, &self.tools.lab);
         let said = capture(ask.args(["echo-ask", &bind]))?;
         Ok(format!("measured between two hosts: {}", said.trim()))
+    }
+
+    /// Starts a farm of peers on `host`, and says where they are.
+    pub(crate) fn start_farm(&mut self, host: usize, n_peers: usize) -> Result<Vec<String>> {
+        let (n_peers, addr) = (n_peers.to_string(), addr(host));
+        self.help(host, "farm", &["farm", "--peers", &n_peers, "--bind", &addr])?;
+        let said = fs::read_to_string(self.files.join("farm.out"))?;
+        Ok(said.lines().filter(|line| line.contains('@')).map(str::to_owned).collect())
+    }
+
+    /// Asks peers of a farm from `host`, as `crawl_speed` can.
+    pub(crate) fn ask_farm(&self, host: usize, args: &[&str], peers: &[String]) -> Result<Run> {
+        let program = self.tools.lab.with_file_name("examples").join(speed::PROGRAM);
+        speed::ask(self.network.command(host, &program).args(args), peers)
     }
 
     /// The ticket of the node on `host` once it has a relay. Until then it is the one that the node
