@@ -20,6 +20,8 @@ pub(crate) struct Run {
     /// Until the last one answered; a crawl waits for others longer.
     pub(crate) last_answer_secs: f64,
     pub(crate) peak_rss_kib: u64,
+    /// How long the program's threads were on a core.
+    pub(crate) cpu_secs: f64,
 }
 
 impl Run {
@@ -58,6 +60,7 @@ mod tests {
             secs: 3.0,
             last_answer_secs: 2.0,
             peak_rss_kib: 2048,
+            cpu_secs: 1.0,
         };
         assert_eq!(median([3, 9, 6].map(run).to_vec()).answered, 6);
         assert_eq!(run(9).rate(), 4.5);

@@ -185,9 +185,9 @@ impl Outcome {
     fn to_json(&self) -> String {
         let Self { known, asked, answered, .. } = self;
         let (secs, last) = (self.took.as_secs_f64(), self.last_answer.as_secs_f64());
-        let peak = peak_rss_kib().unwrap_or_default();
+        let (peak, cpu) = (peak_rss_kib().unwrap_or_default(), cpu_secs().unwrap_or_default());
         format!(
-            r#"{{"known":{known},"asked":{asked},"answered":{answered},"secs":{secs},"last_answer_secs":{last},"peak_rss_kib":{peak}}}"#
+            r#"{{"known":{known},"asked":{asked},"answered":{answered},"secs":{secs},"last_answer_secs":{last},"peak_rss_kib":{peak},"cpu_secs":{cpu}}}"#
         )
     }
 }
@@ -197,4 +197,14 @@ fn peak_rss_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+/// How long this process's threads, but for those that have ended, were on a core; none where there is no procfs.
+fn cpu_secs() -> Option<f64> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let times = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        nanos += times.split(' ').next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(nanos).as_secs_f64())
 }

@@ -22,8 +22,8 @@ const N_RUNS: usize = 3;
 const N_PEERS: usize = 2000;
 /// At which the bare calls and the crawl are measured. Origin: 16 saturate two cores; 64 is the default.
 const CONCURRENCIES: [&str; 3] = ["16", "32", "64"];
-/// Peers that a crawl with an endpoint of its own for each question asks: it takes seconds for each hundred.
-const N_PER_QUERY: usize = 300;
+/// Peers that are asked with an endpoint of its own for each question: it takes a second for each hundred.
+const N_PER_QUERY: usize = 200;
 /// Entries that those of the last farm name alone, each.
 const N_ALONE: &str = "500";
 /// What a crawl waits for a silent peer at first, in seconds. Origin: `Limits::connect_timeout`.
@@ -42,27 +42,57 @@ pub(super) fn measure(programs: &Programs, report: &mut Report) -> Result<()> {
 /// The crawl, next to what is faster and what is slower.
 fn limit(programs: &Programs, report: &mut Report) -> Result<()> {
     let farm = programs.farm(N_PEERS, &[])?;
-    let (mut bare, mut crawls) = (Vec::new(), Vec::new());
-    for concurrency in CONCURRENCIES {
-        let mut runs = (Vec::new(), Vec::new());
-        for _ in 0..N_RUNS {
-            runs.0.push(programs.run(&["bare", concurrency], &farm.peers)?);
-            runs.1.push(crawl(programs, concurrency, &farm)?);
+    let ways = CONCURRENCIES.iter().flat_map(|n| [Way::Bare(*n), Way::Crawl(*n)]);
+    let ways: Vec<_> = ways.chain([Way::Crawl("1"), Way::PerQuery]).collect();
+    let mut runs: Vec<_> = ways.iter().map(|_| Vec::new()).collect();
+    for _ in 0..N_RUNS {
+        for (way, runs) in ways.iter().zip(&mut runs) {
+            runs.push(way.run(programs, &farm)?);
         }
-        bare.push(say(report, &format!("bare calls, {concurrency} at a time"), median(runs.0)));
-        crawls.push(say(report, &format!("crawl, {concurrency} at a time"), median(runs.1)));
     }
+    let say = |(way, runs): (&Way, _)| say(report, &way.name(), median(runs));
+    let runs: Vec<_> = ways.iter().zip(runs).map(say).collect();
+    let (bare, crawls): (Vec<_>, Vec<_>) =
+        runs[..2 * CONCURRENCIES.len()].chunks(2).map(|pair| (pair[0], pair[1])).unzip();
     let all = crawls.iter().all(|run| run.answered == N_PEERS as u64);
     ensure!(all, "a crawl didn't find all {N_PEERS} peers");
-    let one = say(report, "crawl, one at a time", crawl(programs, "1", &farm)?);
-    let few = programs.farm(N_PER_QUERY, &[])?;
-    let slow = programs.run(&["per-query", "1"], &few.peers[..1])?;
-    let slow = say(report, "crawl, one at a time, endpoint each", slow);
     let (best_bare, best) = (fastest(&bare), fastest(&crawls));
+    let [.., one, per_query] = &runs[..] else { unreachable!("there are eight ways") };
     report.at_least("crawl / bare calls, each at its best", best / best_bare, 0.9);
     report.at_least("crawl / crawl, one at a time", best / one.rate(), 2.0);
-    report.figure("crawl / one at a time, endpoint each", format!("{:.1}", best / slow.rate()));
+    report
+        .figure("crawl / one at a time, endpoint each", format!("{:.1}", best / per_query.rate()));
     Ok(())
+}
+
+/// A way to ask a farm.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// So many calls at a time, of all peers.
+    Bare(&'static str),
+    /// A crawl from one peer.
+    Crawl(&'static str),
+    /// One at a time, each with an endpoint of its own; of some peers, because it is slow.
+    PerQuery,
+}
+
+impl Way {
+    fn name(self) -> String {
+        match self {
+            Self::Bare(n) => format!("bare calls, {n} at a time"),
+            Self::Crawl("1") => "crawl, one at a time".to_owned(),
+            Self::Crawl(n) => format!("crawl, {n} at a time"),
+            Self::PerQuery => "one at a time, endpoint each".to_owned(),
+        }
+    }
+
+    fn run(self, programs: &Programs, farm: &Farm) -> Result<Run> {
+        match self {
+            Self::Bare(n) => programs.run(&["bare", n], &farm.peers),
+            Self::Crawl(n) => crawl(programs, n, farm),
+            Self::PerQuery => programs.run(&["per-query", "1", "0"], &farm.peers[..N_PER_QUERY]),
+        }
+    }
 }
 
 /// The same number of peers, 40 of 100 of whom don't answer.
@@ -92,16 +122,17 @@ fn growth(programs: &Programs, report: &mut Report) -> Result<()> {
             runs.push(median(crawls.collect::<Result<_>>()?));
         }
     }
-    let mut costs = Vec::new();
+    let (mut costs, mut times) = (Vec::new(), Vec::new());
     for (size, runs) in sizes.iter().zip(runs) {
         let run = say(report, &format!("crawl of {size}"), median(runs));
-        costs.push(1000.0 / run.rate());
+        costs.push(1000.0 * run.cpu_secs / run.answered as f64);
+        times.push(1000.0 / run.rate());
     }
-    let [least, most] =
-        [f64::min, f64::max].map(|of| costs.iter().copied().reduce(of).unwrap_or(0.0));
-    let costs: Vec<_> = costs.iter().map(|cost| format!("{cost:.2}")).collect();
-    report.figure("milliseconds a peer", costs.join(", "));
-    report.at_most("the most / the least of them", most / least, 1.2);
+    let list = |millis: &[f64]| millis.iter().map(|it| format!("{it:.2}")).collect::<Vec<_>>();
+    report.figure("milliseconds a peer, with its server", list(&times).join(", "));
+    report.figure("of a core for the crawler", list(&costs).join(", "));
+    let [least, most] = [f64::min, f64::max].map(|of| costs.iter().copied().fold(costs[0], of));
+    report.at_most("the most / the least of a core", most / least, 1.2);
     Ok(())
 }
 
