@@ -78,7 +78,10 @@ async fn answer(
             host.stage.count("asked_list_peers", 1);
             answers.list_peers(host, &mut send).await?;
         }
-        MetaRequest::Status(_) | MetaRequest::Introducers(_) | MetaRequest::Explain(_) => {
+        MetaRequest::Status(_)
+        | MetaRequest::Introducers(_)
+        | MetaRequest::Explain(_)
+        | MetaRequest::Discover(_) => {
             write(&mut send, &MetaResponse::error(ErrorCode::Internal, "not today")).await?;
         }
     }

@@ -33,6 +33,8 @@ pub enum FailKind {
     Unsupported,
     /// The peer's network is private, and we are no member of it.
     NotMember,
+    /// The peer does this for its operators only, and we are none.
+    NotOperator,
     /// The peer had too much to do.
     Busy,
     /// The peer reported a failure of its own.
@@ -52,6 +54,7 @@ impl FailKind {
         Self::TooLarge,
         Self::Unsupported,
         Self::NotMember,
+        Self::NotOperator,
         Self::Busy,
         Self::Internal,
     ];
@@ -69,6 +72,7 @@ impl FailKind {
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
             Self::NotMember => "not_member",
+            Self::NotOperator => "not_operator",
             Self::Busy => "busy",
             Self::Internal => "internal",
         }
@@ -103,6 +107,7 @@ impl From<ErrorResponse> for AskError {
         let kind = match response.code() {
             ErrorCode::Unsupported => FailKind::Unsupported,
             ErrorCode::NotMember => FailKind::NotMember,
+            ErrorCode::NotOperator => FailKind::NotOperator,
             ErrorCode::TooLarge => FailKind::TooLarge,
             ErrorCode::Busy => FailKind::Busy,
             ErrorCode::Malformed => FailKind::Protocol,

@@ -4,8 +4,8 @@
 
 use futures::{Stream, stream};
 use id_proto::{
-    Explanation, IntroducersReport, NetworkTag, PeersPage, SignedAnnouncement, StatusReport,
-    iroh_base::PublicKey,
+    DiscoverReport, Explanation, IntroducersReport, NetworkTag, PeersPage, SignedAnnouncement,
+    StatusReport, iroh_base::PublicKey,
 };
 use tokio::io::AsyncRead;
 
@@ -52,6 +52,18 @@ pub async fn explanation(
     network_tag: NetworkTag,
 ) -> Result<Explanation<SignedAnnouncement>, AskError> {
     Answer::new(recv).explanation(node_id, network_tag).await
+}
+
+/// Reads the answer to a `Discover` that handed over `n_handed` announcements.
+///
+/// # Errors
+///
+/// As of [`crate::Session::discover`].
+pub async fn discovered(
+    recv: impl AsyncRead + Unpin,
+    n_handed: u64,
+) -> Result<DiscoverReport, AskError> {
+    Answer::new(recv).discovered(n_handed).await
 }
 
 /// Reads the answer to `ListPeers`; see [`crate::Session::list_peers`].

@@ -12,8 +12,10 @@ use id_client::{
     AskError, Client, CrawlReport, Crawler, Depth, FailKind, Limits, MAX_ENTRIES, PathKind,
     PeerStatus, RejectReason, StopReason,
     id_proto::{
-        ErrorCode, Explanation, MetaResponse, Network, PeerAnnouncement, PeerEntry, PeersPage,
-        SignedAnnouncement, Source, iroh_base::PublicKey, limits::MAX_RESPONSE_LEN,
+        DiscoverReport, ErrorCode, Explanation, MetaResponse, Network, PeerAnnouncement, PeerEntry,
+        PeersPage, SignedAnnouncement, Source,
+        iroh_base::PublicKey,
+        limits::{MAX_REQUEST_LEN, MAX_RESPONSE_LEN},
     },
     iroh::{EndpointAddr, SecretKey},
 };
@@ -542,6 +544,85 @@ async fn an_explanation_is_about_whom_was_asked_for_and_its_announcement_is_prov
     }
     let of_a_later_version = explained_by(vec![1]).await.unwrap_err();
     assert_eq!(of_a_later_version.kind, FailKind::Unsupported);
+}
+
+fn signed(n: usize) -> Vec<SignedAnnouncement> {
+    let of = |seed: usize| {
+        let key = SecretKey::from_bytes(&[seed as u8 + 1; 32]);
+        explanation(key.public(), &key, &Network::public()).entry.unwrap().announcement
+    };
+    (0..n).map(of).collect()
+}
+
+fn all_new(n: u64) -> MetaResponse {
+    let report = DiscoverReport { n_new: n, ..DiscoverReport::default() };
+    MetaResponse::Discovered(report.encode())
+}
+
+/// The reports that came, and what the handover ended in, if it wasn't its end.
+async fn handed(n: usize, server: &Server, timeout: Duration) -> (Vec<u64>, Option<FailKind>) {
+    with_client(timeout, async |client| {
+        let session = client.connect(server.addr()).await.expect("the server accepts");
+        let (mut reports, mut failure) = (Vec::new(), None);
+        let mut answers = Box::pin(session.discover(signed(n)));
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(report) => reports.push(report.n_new),
+                Err(error) => failure = Some(error.kind),
+            }
+        }
+        (reports, failure)
+    })
+    .await
+}
+
+async fn handed_to(n: usize, answer: MetaResponse) -> (Vec<u64>, Option<FailKind>) {
+    let server = Server::scripted(Script::new([answer], End::Finish)).await;
+    let outcome = handed(n, &server, IMPATIENCE).await;
+    server.close().await;
+    outcome
+}
+
+#[tokio::test]
+async fn what_is_handed_over_is_reported_part_by_part_and_nothing_is_asked_for_nothing() {
+    assert_eq!(handed_to(3, all_new(3)).await, (vec![3], None));
+    let server = Server::honest(Network::public()).await;
+    assert_eq!(handed(0, &server, PATIENCE).await, (vec![], None));
+    // Its length takes two bytes, and the request itself 36.
+    let n_fit = (MAX_REQUEST_LEN - 36) / (signed(1)[0].bytes().len() + 2);
+    let n = n_fit as u64;
+    assert_eq!(handed_to(3 * n_fit, all_new(n)).await, (vec![n; 3], None));
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_report_about_more_or_less_than_was_handed_over_breaks_the_protocol() {
+    for n in [0, 2, 4] {
+        assert_eq!(handed_to(3, all_new(n)).await, (vec![], Some(FailKind::Protocol)));
+    }
+    let later = MetaResponse::Discovered(vec![1].into());
+    assert_eq!(handed_to(3, later).await, (vec![], Some(FailKind::Unsupported)));
+}
+
+#[tokio::test]
+async fn a_handover_ends_with_its_first_error() {
+    let refused = MetaResponse::error(ErrorCode::NotOperator, "not you");
+    assert_eq!(handed_to(100, refused).await, (vec![], Some(FailKind::NotOperator)));
+    let server = Server::honest(Network::public()).await;
+    let of_version_1 = handed(100, &server, PATIENCE).await;
+    assert_eq!(of_version_1, (vec![], Some(FailKind::Unsupported)));
+    server.close().await;
+}
+
+#[tokio::test]
+async fn a_busy_peer_is_asked_again_and_given_up_in_the_end() {
+    let busy = || MetaResponse::error(ErrorCode::Busy, "not now");
+    let server = Server::scripted(Script::new([busy()], End::Finish)).await;
+    let started = Instant::now();
+    let ended = handed(3, &server, Duration::from_millis(2500)).await;
+    assert_eq!(ended, (vec![], Some(FailKind::Busy)));
+    assert!(started.elapsed() >= Duration::from_secs(2), "it was asked three times");
+    server.close().await;
 }
 
 #[tokio::test]

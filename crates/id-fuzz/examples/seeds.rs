@@ -79,6 +79,7 @@ fn questions() -> Vec<Seed> {
         &vectors::RESPONSE_STATUS,
         &vectors::RESPONSE_INTRODUCERS,
         &vectors::RESPONSE_EXPLANATION,
+        &vectors::RESPONSE_DISCOVERED,
     ];
     let requests = [
         &vectors::REQUEST_WHOAMI,
@@ -86,6 +87,7 @@ fn questions() -> Vec<Seed> {
         &vectors::REQUEST_STATUS,
         &vectors::REQUEST_INTRODUCERS,
         &vectors::REQUEST_EXPLAIN,
+        &vectors::REQUEST_DISCOVER,
     ];
     let mut seeds = [of(REQUEST, &requests), of(RESPONSE, &responses)].concat();
     let answers = responses.map(|response| framed(&response.bytes()));
@@ -96,6 +98,8 @@ fn questions() -> Vec<Seed> {
     let explanation = [&[5][..], &framed(&vectors::EXPLANATION.bytes())].concat();
     seeds.push((ANSWER.name, [&[3], framed(&explanation).as_slice()].concat()));
     seeds.push((ANSWER.name, [&[200], vectors::FRAMED_RESPONSES.bytes().as_slice()].concat()));
+    let discovered = framed(&vectors::RESPONSE_DISCOVERED.bytes());
+    seeds.push((ANSWER.name, [&[254], discovered.as_slice()].concat()));
     seeds
 }
 

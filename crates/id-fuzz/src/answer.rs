@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, sync::LazyLock, time::Duration};
 use futures::{FutureExt, StreamExt};
 use id_client::{
     AskError, CrawlState, FailKind, Limits,
-    untrusted::{explanation, introducers, list_peers, status, whoami},
+    untrusted::{discovered, explanation, introducers, list_peers, status, whoami},
 };
 use id_proto::{
     Network, PeersPage,
@@ -24,7 +24,10 @@ const NOW_UNIX_SECS: u64 = 1_763_632_810;
 /// Most peers of the crawl, so that it meets its limit.
 const MAX_PEERS: usize = 32;
 
-/// The first byte is the question, and for a listing the number of entries that are wanted.
+/// How many announcements the documented report is about.
+const N_HANDED: u64 = 341;
+
+/// The first byte is the question; other numbers are listings of so many entries.
 pub(crate) fn answer(bytes: &[u8]) -> Outcome {
     let Some((question, stream)) = bytes.split_first() else {
         return Outcome::Refused;
@@ -47,6 +50,9 @@ pub(crate) fn answer(bytes: &[u8]) -> Outcome {
                 assert_eq!(entry.announcement.network_tag, network_tag);
             })
         }
+        254 => outcome(at_once(discovered(stream, N_HANDED)), |report| {
+            assert_eq!(report.total(), Some(N_HANDED));
+        }),
         max_entries => listing(stream, u32::from(*max_entries)),
     }
 }

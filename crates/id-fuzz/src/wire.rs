@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use id_proto::{
-    About, DecodeError, ErrorCode, Explanation, GossipMessage, IntroducersReport, Leave,
-    MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, Signed, Statement, StatusReport,
-    Unverified, UnverifiedAnnouncement, UnverifiedLeave,
+    About, DecodeError, DiscoverReport, DiscoverRequest, ErrorCode, Explanation, GossipMessage,
+    IntroducersReport, Leave, MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, Signed,
+    Statement, StatusReport, Unverified, UnverifiedAnnouncement, UnverifiedLeave,
     iroh_base::{SecretKey, TransportAddr},
     limits::{
         INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_EXPLANATION_LEN,
@@ -126,7 +126,20 @@ pub(crate) fn request(bytes: &[u8]) -> Outcome {
     assert!(bytes.len() <= MAX_REQUEST_LEN);
     is_strict(bytes, MetaRequest::decode);
     is_fixed_point(&request, MetaRequest::encode, MetaRequest::decode);
+    if let MetaRequest::Discover(request) = &request {
+        handed(request);
+    }
     Understood
+}
+
+/// What can be read of the items can be written again, and reads as the same.
+fn handed(request: &DiscoverRequest) {
+    let read =
+        request.items().flatten().filter_map(|item| UnverifiedAnnouncement::decode(item).ok());
+    let signed: Vec<_> = read.filter_map(|announcement| announcement.verify().ok()).collect();
+    let mut again = DiscoverRequest::new(request.proof);
+    assert!(signed.iter().all(|announcement| again.push(announcement)));
+    assert!(again.items().eq(signed.iter().map(|announcement| Ok(announcement.bytes()))));
 }
 
 pub(crate) fn response(bytes: &[u8]) -> Outcome {
@@ -141,7 +154,7 @@ pub(crate) fn response(bytes: &[u8]) -> Outcome {
             assert_eq!(error.code().number(), error.code);
             // Of the codes that we know, each has one number.
             let is_named = !matches!(error.code(), ErrorCode::Other(_));
-            assert_eq!(is_named, (1..=6).contains(&error.code));
+            assert_eq!(is_named, (1..=7).contains(&error.code));
         }
         MetaResponse::Whoami(whoami) => {
             if let Some(item) = &whoami.about {
@@ -164,6 +177,9 @@ pub(crate) fn response(bytes: &[u8]) -> Outcome {
         }
         MetaResponse::Explanation(bytes) => {
             explanation(&bytes);
+        }
+        MetaResponse::Discovered(report) => {
+            discover_report(&report);
         }
     }
     Understood
@@ -240,6 +256,18 @@ pub(crate) fn introducers_report(bytes: &[u8]) -> Outcome {
     assert!(report.introducers.len() <= MAX_INTRODUCERS);
     let encode = |report: &IntroducersReport| report.encode().into_vec();
     is_fixed_point(&report, encode, IntroducersReport::decode);
+    Understood
+}
+
+pub(crate) fn discover_report(bytes: &[u8]) -> Outcome {
+    let Ok(report) = DiscoverReport::decode(bytes) else {
+        return Refused;
+    };
+    assert!(bytes.len() <= MAX_RESPONSE_LEN);
+    is_strict(bytes, DiscoverReport::decode);
+    assert!(report.refused.len() <= MAX_LIST_LEN);
+    let encode = |report: &DiscoverReport| report.encode().into_vec();
+    is_fixed_point(&report, encode, DiscoverReport::decode);
     Understood
 }
 

@@ -104,6 +104,9 @@ fn a_claim_of_many_items_makes_no_room_for_them() {
     let introducers = [&[0, 0, 0][..], &n, &zeros[..20_000]].concat();
     let (_, memory) = id_fuzz::INTRODUCERS_REPORT.feed(&introducers);
     assert!(memory.held < 256 * 1024, "{memory:?}");
+    let reasons = [&[0, 0, 0, 0][..], &n, &zeros[..40_000]].concat();
+    let (_, memory) = id_fuzz::RESPONSE.feed(&[&[6, 0xc7, 0xb8, 2][..], &reasons].concat());
+    assert!(memory.held < 256 * 1024, "{memory:?}");
     let response = [&[3, 0xe9, 0xd4, 3][..], &status[..60_009]].concat();
     id_fuzz::RESPONSE.feed(&response);
     // 2^20 peers, of which none follows.

@@ -263,6 +263,7 @@ async fn answer(connection: &Connection, table: &Table) {
             MetaMessage::Status(request) => request.tx.send(refusal()).await,
             MetaMessage::Introducers(request) => request.tx.send(refusal()).await,
             MetaMessage::Explain(request) => request.tx.send(refusal()).await,
+            MetaMessage::Discover(request) => request.tx.send(refusal()).await,
             MetaMessage::ListPeers(request) => {
                 for page in &table.pages {
                     if request.tx.send(page.clone()).await.is_err() {

@@ -211,6 +211,7 @@ impl Answerer {
             MetaMessage::Explain(ask) => {
                 ask.tx.send(self.explain(caller, callers, &ask.inner)).await
             }
+            MetaMessage::Discover(ask) => ask.tx.send(not_an_operator()).await,
         }
     }
 
@@ -373,6 +374,10 @@ async fn read_request(recv: &mut RecvStream) -> Result<MetaRequest, MetaResponse
 fn too_many_listings() -> MetaResponse {
     let why = "that were too many listings and explanations; one a second is fine";
     MetaResponse::error(ErrorCode::Busy, why)
+}
+
+fn not_an_operator() -> MetaResponse {
+    MetaResponse::error(ErrorCode::NotOperator, "only operators may hand over peers here")
 }
 
 fn not_a_member() -> MetaResponse {

@@ -33,7 +33,7 @@ impl Word {
         &self.0
     }
 
-    fn decode(text: &str, field: &'static str) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(text: &str, field: &'static str) -> Result<Self, DecodeError> {
         Self::new(text).ok_or(DecodeError::OutOfBounds { field })
     }
 }

@@ -14,8 +14,10 @@ pub mod limits;
 pub mod version;
 
 mod announcement;
+mod discover;
 mod error;
 mod explain;
+mod items;
 mod message;
 mod network;
 mod peer;
@@ -29,6 +31,7 @@ pub use announcement::{
     Leave, PeerAnnouncement, SignedAnnouncement, SignedLeave, UnverifiedAnnouncement,
     UnverifiedLeave,
 };
+pub use discover::DiscoverReport;
 pub use error::{BadSignature, DecodeError, NetworkError, ParsePeerError, SignError};
 pub use explain::{
     AuthorBudget, Departed, Explanation, Introducer, IntroducersReport, LastDial, LastRefusal,
@@ -44,7 +47,7 @@ pub use query::{
 };
 #[cfg(feature = "service")]
 pub use service::{
-    ExplainRequest, IntroducersRequest, ListPeersRequest, MetaMessage, MetaRequest, StatusRequest,
-    WhoamiRequest,
+    DiscoverRequest, ExplainRequest, IntroducersRequest, ListPeersRequest, MetaMessage,
+    MetaRequest, StatusRequest, WhoamiRequest,
 };
 pub use signed::{Signed, Statement, Unverified};

@@ -75,8 +75,8 @@ pub const MAX_WORD_LEN: usize = 32;
 /// Longest message in an error response, in bytes of UTF-8. Origin: fits a terminal's line or two.
 pub const MAX_ERROR_LEN: usize = 256;
 
-/// Most items of a list in the answers to `Whoami` and `Status`: features, neighbours, channels,
-/// counters.
+/// Most items of a list in the answers to `Whoami`, `Status` and `Discover`: features, neighbours,
+/// channels, counters, reasons.
 ///
 /// Origin: a guess; our own lists have some forty. Decoded, such a list takes 48 KiB at most.
 pub const MAX_LIST_LEN: usize = 1024;

@@ -12,6 +12,7 @@ use serde_bytes::{ByteBuf, Bytes};
 use crate::{
     announcement::{SignedAnnouncement, UnverifiedAnnouncement, claimed_author, decode_key},
     error::{BadSignature, DecodeError},
+    items::Items,
     limits::{MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_LIST_LEN, MAX_RESPONSE_LEN},
     network::NetworkTag,
     wire,
@@ -32,6 +33,8 @@ pub enum MetaResponse {
     Introducers(ByteBuf),
     /// Answers `Explain`: an encoded [`crate::Explanation`].
     Explanation(ByteBuf),
+    /// Answers `Discover`: an encoded [`crate::DiscoverReport`].
+    Discovered(ByteBuf),
 }
 
 impl MetaResponse {
@@ -42,7 +45,7 @@ impl MetaResponse {
 
     /// Decodes at most [`MAX_RESPONSE_LEN`] bytes, strictly.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        wire::decode(bytes, MAX_RESPONSE_LEN, 6)
+        wire::decode(bytes, MAX_RESPONSE_LEN, 7)
     }
 
     /// An error response; a long message is cut at [`MAX_ERROR_LEN`].
@@ -85,6 +88,8 @@ pub enum ErrorCode {
     Busy,
     /// The server failed.
     Internal,
+    /// The server does this for its operators only, and the caller is none.
+    NotOperator,
     /// A number that a later release gave a meaning.
     Other(u16),
 }
@@ -99,6 +104,7 @@ impl ErrorCode {
             Self::NotMember => 4,
             Self::Busy => 5,
             Self::Internal => 6,
+            Self::NotOperator => 7,
             Self::Other(number) => number,
         }
     }
@@ -113,6 +119,7 @@ impl From<u16> for ErrorCode {
             4 => Self::NotMember,
             5 => Self::Busy,
             6 => Self::Internal,
+            7 => Self::NotOperator,
             other => Self::Other(other),
         }
     }
@@ -291,7 +298,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 /// One page of a table: items behind each other, each with its length in front.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeersPage {
-    items: ByteBuf,
+    items: Items,
     /// Whether another page follows. A stream that ends after `true` was cut off.
     pub more: bool,
 }
@@ -304,27 +311,12 @@ impl PeersPage {
     /// Appends an item if it still fits into [`MAX_RESPONSE_LEN`]. Returns whether it did.
     #[must_use]
     pub fn push(&mut self, item: &[u8]) -> bool {
-        let prefix = wire::encode(&(item.len() as u64));
-        let len = self.items.len() + prefix.len() + item.len();
-        let fits = len + PAGE_OVERHEAD <= MAX_RESPONSE_LEN;
-        if fits {
-            self.items.extend_from_slice(&prefix);
-            self.items.extend_from_slice(item);
-        }
-        fits
+        self.items.push(item, MAX_RESPONSE_LEN - PAGE_OVERHEAD)
     }
 
     /// The items, undecoded. Ends after the first error, which is a length that lies.
     pub fn items(&self) -> impl Iterator<Item = Result<&[u8], DecodeError>> {
-        let mut rest: &[u8] = &self.items;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let item = postcard::take_from_bytes::<&Bytes>(rest);
-            rest = item.as_ref().map_or(&[], |(_, rest)| rest);
-            Some(item.map(|(item, _)| &**item).map_err(DecodeError::Malformed))
-        })
+        self.items.iter()
     }
 }
 
@@ -383,7 +375,7 @@ impl StatusReport {
 
 /// What an item takes in memory is more than what it takes on the wire: a string of no bytes takes
 /// one there, and 24 here.
-fn check_len<T>(list: &[T], field: &'static str) -> Result<(), DecodeError> {
+pub(crate) fn check_len<T>(list: &[T], field: &'static str) -> Result<(), DecodeError> {
     match list.len() {
         0..=MAX_LIST_LEN => Ok(()),
         _ => Err(DecodeError::OutOfBounds { field }),

@@ -8,8 +8,13 @@ use irpc::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    announcement::decode_key, error::DecodeError, limits::MAX_REQUEST_LEN,
-    network::MembershipProof, query::MetaResponse, wire,
+    announcement::{SignedAnnouncement, decode_key},
+    error::DecodeError,
+    items::Items,
+    limits::MAX_REQUEST_LEN,
+    network::MembershipProof,
+    query::MetaResponse,
+    wire,
 };
 
 /// Every request, as it is on the wire. Append-only.
@@ -31,6 +36,9 @@ pub enum MetaRequest {
     /// What do you know of this peer, and why?
     #[rpc(tx = oneshot::Sender<MetaResponse>)]
     Explain(ExplainRequest),
+    /// Take in these peers, if you believe what they say. Only for the node's operators.
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Discover(DiscoverRequest),
 }
 
 impl MetaRequest {
@@ -42,7 +50,7 @@ impl MetaRequest {
     /// Decodes at most [`MAX_REQUEST_LEN`] bytes, strictly. [`DecodeError::UnknownVersion`] is a
     /// request of a later release.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        wire::decode(bytes, MAX_REQUEST_LEN, 5)
+        wire::decode(bytes, MAX_REQUEST_LEN, 6)
     }
 }
 
@@ -93,5 +101,36 @@ impl ExplainRequest {
     /// Whom it is about. An error if it is nobody: the bytes came undecoded.
     pub fn node_id(&self) -> Result<PublicKey, DecodeError> {
         decode_key(&self.node_id, "node_id")
+    }
+}
+
+/// Hands announcements to a node: as many signed originals as fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscoverRequest {
+    /// Proof of membership; needed on a private network.
+    pub proof: Option<MembershipProof>,
+    items: Items,
+}
+
+/// What such a request takes besides its items: variant, proof, length of the items. The length of
+/// what fits into [`MAX_REQUEST_LEN`] is a varint of at most two bytes.
+const DISCOVER_OVERHEAD: usize = 1 + 33 + 2;
+
+impl DiscoverRequest {
+    /// One that hands over nothing yet.
+    pub fn new(proof: Option<MembershipProof>) -> Self {
+        Self { proof, items: Items::default() }
+    }
+
+    /// Appends an announcement if it still fits into [`MAX_REQUEST_LEN`]. Returns whether it did; an
+    /// empty request has room for any.
+    #[must_use]
+    pub fn push(&mut self, announcement: &SignedAnnouncement) -> bool {
+        self.items.push(announcement.bytes(), MAX_REQUEST_LEN - DISCOVER_OVERHEAD)
+    }
+
+    /// The announcements, undecoded. Ends after the first error, which is a length that lies.
+    pub fn items(&self) -> impl Iterator<Item = Result<&[u8], DecodeError>> {
+        self.items.iter()
     }
 }

@@ -14,11 +14,13 @@ pub enum ProtocolVersion {
     V1 = 1,
     /// 0.1.0: `Introducers`, `Explain`.
     V2 = 2,
+    /// 0.1.0: `Discover`.
+    V3 = 3,
 }
 
 impl ProtocolVersion {
     /// Every version that this release speaks, oldest first.
-    pub const ALL: &[Self] = &[Self::V1, Self::V2];
+    pub const ALL: &[Self] = &[Self::V1, Self::V2, Self::V3];
 
     /// The number in `Whoami`'s answer.
     pub fn number(self) -> u16 {
@@ -43,11 +45,19 @@ pub const REGISTRY: &[WireEnum] = &[
     WireEnum { name: "Addr", variants: &["Relay", "V4", "V6"] },
     WireEnum {
         name: "MetaRequest",
-        variants: &["Whoami", "ListPeers", "Status", "Introducers", "Explain"],
+        variants: &["Whoami", "ListPeers", "Status", "Introducers", "Explain", "Discover"],
     },
     WireEnum {
         name: "MetaResponse",
-        variants: &["Error", "Whoami", "Peers", "Status", "Introducers", "Explanation"],
+        variants: &[
+            "Error",
+            "Whoami",
+            "Peers",
+            "Status",
+            "Introducers",
+            "Explanation",
+            "Discovered",
+        ],
     },
     WireEnum { name: "About", variants: &["V1"] },
     WireEnum { name: "PeerEntry", variants: &["V1"] },
@@ -56,5 +66,6 @@ pub const REGISTRY: &[WireEnum] = &[
     WireEnum { name: "IntroducersReport", variants: &["V1"] },
     WireEnum { name: "Introducer", variants: &["V1"] },
     WireEnum { name: "Explanation", variants: &["V1"] },
+    WireEnum { name: "DiscoverReport", variants: &["V1"] },
     WireEnum { name: "Ticket", variants: &["V1"] },
 ];

@@ -230,6 +230,21 @@ pub(crate) struct Lost {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(crate) enum DiscoverReport<'a> {
+    #[serde(borrow)]
+    V1(DiscoverReportV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct DiscoverReportV1<'a> {
+    pub(crate) n_new: u64,
+    pub(crate) n_newer: u64,
+    pub(crate) n_known: u64,
+    #[serde(borrow, deserialize_with = "few")]
+    pub(crate) refused: Vec<(&'a str, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) enum Ticket<'a> {
     #[serde(borrow)]
     V1(TicketV1<'a>),

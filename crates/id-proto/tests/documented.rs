@@ -175,6 +175,7 @@ fn errors() -> String {
         (ErrorCode::NotMember, "the network is private, and the proof is missing or wrong"),
         (ErrorCode::Busy, "the server has too much to do for this caller; ask again later"),
         (ErrorCode::Internal, "the server failed"),
+        (ErrorCode::NotOperator, "the server does this for its operators only"),
     ] {
         writeln!(table, "| {} | `{code:?}` | {meaning} |", code.number()).unwrap();
     }

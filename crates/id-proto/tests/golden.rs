@@ -8,12 +8,12 @@ mod vectors;
 use std::{collections::BTreeSet, time::Duration};
 
 use id_proto::{
-    About, AuthorBudget, Departed, ErrorCode, ExplainRequest, Explanation, GossipMessage,
-    Introducer, IntroducersReport, IntroducersRequest, Invitation, LastDial, LastRefusal, Leave,
-    ListPeersRequest, Lost, MetaRequest, MetaResponse, Network, NextDial, PeerAnnouncement,
-    PeerEntry, PeersPage, Signed, SignedAnnouncement, SignedLeave, Source, StatusReport,
-    StatusRequest, Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiRequest, WhoamiResponse,
-    Word,
+    About, AuthorBudget, Departed, DiscoverReport, DiscoverRequest, ErrorCode, ExplainRequest,
+    Explanation, GossipMessage, Introducer, IntroducersReport, IntroducersRequest, Invitation,
+    LastDial, LastRefusal, Leave, ListPeersRequest, Lost, MetaRequest, MetaResponse, Network,
+    NextDial, PeerAnnouncement, PeerEntry, PeersPage, Signed, SignedAnnouncement, SignedLeave,
+    Source, StatusReport, StatusRequest, Ticket, UnverifiedAnnouncement, UnverifiedLeave,
+    WhoamiRequest, WhoamiResponse, Word,
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     version::{META_ALPN, REGISTRY},
 };
@@ -97,6 +97,16 @@ const CASES: &[Case] = &[
             assert_eq!(MetaRequest::decode(bytes), Ok(request_explain()));
             let MetaRequest::Explain(request) = request_explain() else { unreachable!() };
             assert_eq!(request.node_id(), Ok(key(3)));
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_DISCOVER,
+        write: || request_discover().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_discover()));
+            let MetaRequest::Discover(request) = request_discover() else { unreachable!() };
+            let items = request.items().collect::<Result<Vec<_>, _>>().unwrap();
+            assert_eq!(items, [announcement().bytes(), bare_announcement().bytes()]);
         },
     },
     Case {
@@ -216,6 +226,22 @@ const CASES: &[Case] = &[
         check_read: |bytes| check_explanation(bytes, &explanation_gone()),
     },
     Case {
+        vector: &vectors::RESPONSE_DISCOVERED,
+        write: || MetaResponse::Discovered(discover_report().encode()).encode(),
+        check_read: |bytes| {
+            let response = MetaResponse::Discovered(discover_report().encode());
+            assert_eq!(MetaResponse::decode(bytes), Ok(response));
+        },
+    },
+    Case {
+        vector: &vectors::DISCOVER_REPORT,
+        write: || discover_report().encode().into_vec(),
+        check_read: |bytes| {
+            assert_eq!(DiscoverReport::decode(bytes), Ok(discover_report()));
+            assert_eq!(discover_report().total(), Some(341));
+        },
+    },
+    Case {
         vector: &vectors::FRAMED_REQUEST,
         write: || framed(&[request_list_peers()]),
         check_read: |bytes| assert_eq!(unframed(bytes), [request_list_peers().encode()]),
@@ -296,7 +322,8 @@ fn error_codes_have_these_numbers() {
         (ErrorCode::NotMember, 4),
         (ErrorCode::Busy, 5),
         (ErrorCode::Internal, 6),
-        (ErrorCode::Other(7), 7),
+        (ErrorCode::NotOperator, 7),
+        (ErrorCode::Other(8), 8),
         (ErrorCode::Other(u16::MAX), u16::MAX),
     ];
     for (code, number) in codes {
@@ -415,6 +442,12 @@ fn request_introducers() -> MetaRequest {
 
 fn request_explain() -> MetaRequest {
     MetaRequest::Explain(ExplainRequest::new(Some(proof()), &key(3)))
+}
+
+fn request_discover() -> MetaRequest {
+    let mut request = DiscoverRequest::new(Some(proof()));
+    assert!(request.push(&announcement()) && request.push(&bare_announcement()));
+    MetaRequest::Discover(request)
 }
 
 fn response_error() -> MetaResponse {
@@ -556,6 +589,15 @@ fn explanation_gone() -> Explanation<SignedAnnouncement> {
 fn check_explanation(bytes: &[u8], expected: &Explanation<SignedAnnouncement>) {
     let read = Explanation::decode(bytes).unwrap().verify().unwrap();
     assert_eq!(format!("{read:?}"), format!("{expected:?}"));
+}
+
+fn discover_report() -> DiscoverReport {
+    DiscoverReport {
+        n_new: 12,
+        n_newer: 300,
+        n_known: 27,
+        refused: vec![(word("refused_expired"), 2)],
+    }
 }
 
 fn word(text: &str) -> Word {

@@ -1,4 +1,4 @@
-//! Two releases talk: frozen copies of the wire types of versions 1 and 2, and an imagined next
+//! Two releases talk: frozen copies of the wire types of versions 1 to 3, and an imagined next
 //! version.
 //!
 //! **New reads old is promised for everything**: what a version ever wrote keeps its meaning, and
@@ -18,9 +18,10 @@ mod vectors;
 use std::fmt::Debug;
 
 use id_proto::{
-    About, DecodeError, ErrorCode, Explanation, GossipMessage, IntroducersReport, Leave,
-    MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, PeersPage, Statement, StatusReport,
-    Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiResponse, iroh_base::SecretKey,
+    About, DecodeError, DiscoverReport, ErrorCode, Explanation, GossipMessage, IntroducersReport,
+    Leave, MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, PeersPage, Statement,
+    StatusReport, Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiResponse,
+    iroh_base::SecretKey,
 };
 use iroh_tickets::Ticket as _;
 use serde::{Serialize, de::DeserializeOwned};
@@ -282,6 +283,57 @@ mod v2 {
     }
 }
 
+/// What version 3 adds, as it was released. Never edited.
+mod v3 {
+    use serde::{Deserialize, Serialize};
+    use serde_bytes::ByteBuf;
+
+    use super::{
+        v1::{Error, Iam, ListPeers, Page, Status, Whoami},
+        v2::{Explain, Introducers},
+    };
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Request {
+        Whoami(Whoami),
+        ListPeers(ListPeers),
+        Status(Status),
+        Introducers(Introducers),
+        Explain(Explain),
+        Discover(Discover),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Response {
+        Error(Error),
+        Whoami(Iam),
+        Peers(Page),
+        Status(ByteBuf),
+        Introducers(ByteBuf),
+        Explanation(ByteBuf),
+        Discovered(ByteBuf),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum DiscoverReport {
+        V1(DiscoverReportV1),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Discover {
+        proof: Option<[u8; 32]>,
+        items: ByteBuf,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct DiscoverReportV1 {
+        n_new: u64,
+        n_newer: u64,
+        n_known: u64,
+        refused: Vec<(String, u64)>,
+    }
+}
+
 /// What a next version may look like: every enum has one more variant, behind the known ones.
 mod next {
     use serde::{Deserialize, Serialize};
@@ -293,6 +345,7 @@ mod next {
             TicketV1, Whoami,
         },
         v2::{Explain, ExplanationV1, IntroducerV1, Introducers, IntroducersReportV1},
+        v3::{Discover, DiscoverReportV1},
     };
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -329,7 +382,8 @@ mod next {
         Status(Status),
         Introducers(Introducers),
         Explain(Explain),
-        Discover(u8),
+        Discover(Discover),
+        Forget(u8),
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -340,7 +394,8 @@ mod next {
         Status(ByteBuf),
         Introducers(ByteBuf),
         Explanation(ByteBuf),
-        Found(u8),
+        Discovered(ByteBuf),
+        Forgotten(u8),
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -359,6 +414,12 @@ mod next {
     pub(crate) enum Explanation {
         V1(ExplanationV1),
         V2(ExplanationV1, u64),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum DiscoverReport {
+        V1(DiscoverReportV1),
+        V2(DiscoverReportV1, u64),
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -429,10 +490,18 @@ fn the_frozen_types_are_what_this_release_writes() {
     reads_and_writes_back::<v2::IntroducersReport>(&[&vectors::INTRODUCERS]);
     reads_and_writes_back::<v2::Introducer>(&[&vectors::INTRODUCER]);
     reads_and_writes_back::<v2::Explanation>(EXPLANATIONS);
+
+    for requests in [REQUESTS, REQUESTS_2, REQUESTS_3] {
+        reads_and_writes_back::<v3::Request>(requests);
+    }
+    for responses in [RESPONSES, RESPONSES_2, RESPONSES_3] {
+        reads_and_writes_back::<v3::Response>(responses);
+    }
+    reads_and_writes_back::<v3::DiscoverReport>(&[&vectors::DISCOVER_REPORT]);
 }
 
 #[test]
-fn the_next_version_reads_everything_of_versions_1_and_2() {
+fn the_next_version_reads_everything_of_versions_1_to_3() {
     reads_and_writes_back::<next::Gossip>(&[&vectors::GOSSIP_ANNOUNCE, &vectors::GOSSIP_LEAVE]);
     reads_and_writes_back::<next::Request>(REQUESTS);
     reads_and_writes_back::<next::Response>(RESPONSES);
@@ -452,6 +521,10 @@ fn the_next_version_reads_everything_of_versions_1_and_2() {
     reads_and_writes_back::<next::IntroducersReport>(&[&vectors::INTRODUCERS]);
     reads_and_writes_back::<next::Introducer>(&[&vectors::INTRODUCER]);
     reads_and_writes_back::<next::Explanation>(EXPLANATIONS);
+
+    reads_and_writes_back::<next::Request>(REQUESTS_3);
+    reads_and_writes_back::<next::Response>(RESPONSES_3);
+    reads_and_writes_back::<next::DiscoverReport>(&[&vectors::DISCOVER_REPORT]);
 }
 
 const REQUESTS: &[&Vector] =
@@ -466,6 +539,8 @@ const RESPONSES: &[&Vector] = &[
 ];
 const REQUESTS_2: &[&Vector] = &[&vectors::REQUEST_INTRODUCERS, &vectors::REQUEST_EXPLAIN];
 const RESPONSES_2: &[&Vector] = &[&vectors::RESPONSE_INTRODUCERS, &vectors::RESPONSE_EXPLANATION];
+const REQUESTS_3: &[&Vector] = &[&vectors::REQUEST_DISCOVER];
+const RESPONSES_3: &[&Vector] = &[&vectors::RESPONSE_DISCOVERED];
 const EXPLANATIONS: &[&Vector] = &[&vectors::EXPLANATION, &vectors::EXPLANATION_GONE];
 const ENTRIES: &[&Vector] = &[&vectors::ENTRY_OWN, &vectors::ENTRY_GOSSIP, &vectors::ENTRY_TOLD];
 const SOURCES: &[&[u8]] = &[&[0], &[1], &[2; 33]];
@@ -510,18 +585,19 @@ fn a_future_gossip_message_is_refused_by_its_number_not_misread() {
 /// The server answers `Unsupported` to what it can name so.
 #[test]
 fn a_future_request_is_refused_by_its_number_not_misread() {
-    assert_unknown(MetaRequest::decode(&encode(&next::Request::Discover(1))), 5);
+    assert_unknown(MetaRequest::decode(&encode(&next::Request::Forget(1))), 6);
 }
 
-/// What version 1 decodes by: it refuses a number that it doesn't know before anything else, and
+/// What a version decodes by: it refuses a number that it doesn't know before anything else, and
 /// answers `Unsupported`.
 #[test]
-fn version_1_knows_the_requests_of_version_2_by_number_only() {
-    for (vector, number) in REQUESTS_2.iter().zip([3, 4]) {
+fn a_version_knows_the_requests_of_the_next_one_by_number_only() {
+    for (vector, number) in REQUESTS_2.iter().chain(REQUESTS_3).zip([3, 4, 5]) {
         let (read, _) = postcard::take_from_bytes::<u32>(&vector.bytes()).unwrap();
         assert_eq!(read, number);
         assert!(postcard::from_bytes::<v1::Request>(&vector.bytes()).is_err());
     }
+    assert!(postcard::from_bytes::<v2::Request>(&vectors::REQUEST_DISCOVER.bytes()).is_err());
 }
 
 /// An old client asks a new node: it gets what it always got.
@@ -539,7 +615,7 @@ fn version_1_reads_the_answers_to_its_requests_as_ever() {
 
 #[test]
 fn a_future_response_is_refused_by_its_number_not_misread() {
-    assert_unknown(MetaResponse::decode(&encode(&next::Response::Found(1))), 6);
+    assert_unknown(MetaResponse::decode(&encode(&next::Response::Forgotten(1))), 7);
 }
 
 #[test]
@@ -553,6 +629,8 @@ fn a_future_item_is_refused_by_its_number_not_misread() {
     assert_unknown(IntroducersReport::decode(&encode(&future)), 1);
     let v2::Explanation::V1(explanation) = decode(&vectors::EXPLANATION.bytes());
     assert_unknown(Explanation::decode(&encode(&next::Explanation::V2(explanation, 1))), 1);
+    let v3::DiscoverReport::V1(report) = decode(&vectors::DISCOVER_REPORT.bytes());
+    assert_unknown(DiscoverReport::decode(&encode(&next::DiscoverReport::V2(report, 1))), 1);
 }
 
 /// The response around an item that isn't known is read all the same.

@@ -6,11 +6,11 @@
 mod vectors;
 
 use id_proto::{
-    About, AuthorBudget, DecodeError, Departed, ErrorCode, Explanation, GossipMessage, Introducer,
-    IntroducersReport, LastDial, LastRefusal, Leave, Lost, MetaRequest, MetaResponse, Network,
-    NextDial, PeerAnnouncement, PeerEntry, PeerRef, PeersPage, SignError, Signed,
-    SignedAnnouncement, Statement, StatusReport, Ticket, Unverified, UnverifiedAnnouncement,
-    UnverifiedLeave, Word,
+    About, AuthorBudget, DecodeError, Departed, DiscoverReport, DiscoverRequest, ErrorCode,
+    Explanation, GossipMessage, Introducer, IntroducersReport, LastDial, LastRefusal, Leave, Lost,
+    MetaRequest, MetaResponse, Network, NextDial, PeerAnnouncement, PeerEntry, PeerRef, PeersPage,
+    SignError, Signed, SignedAnnouncement, Statement, StatusReport, Ticket, Unverified,
+    UnverifiedAnnouncement, UnverifiedLeave, Word,
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     limits::{
         INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN,
@@ -72,6 +72,7 @@ const DECODERS: &[Decoder] = &[
             &vectors::REQUEST_STATUS,
             &vectors::REQUEST_INTRODUCERS,
             &vectors::REQUEST_EXPLAIN,
+            &vectors::REQUEST_DISCOVER,
         ],
     },
     Decoder {
@@ -88,6 +89,7 @@ const DECODERS: &[Decoder] = &[
             &vectors::RESPONSE_STATUS,
             &vectors::RESPONSE_INTRODUCERS,
             &vectors::RESPONSE_EXPLANATION,
+            &vectors::RESPONSE_DISCOVERED,
         ],
     },
     Decoder {
@@ -125,6 +127,13 @@ const DECODERS: &[Decoder] = &[
         wire_enum: "Explanation",
         accepts: &[&vectors::EXPLANATION, &vectors::EXPLANATION_GONE],
     },
+    Decoder {
+        decode: |bytes| DiscoverReport::decode(bytes).map(drop),
+        limit: MAX_RESPONSE_LEN,
+        variant_at: 0,
+        wire_enum: "DiscoverReport",
+        accepts: &[&vectors::DISCOVER_REPORT],
+    },
 ];
 
 // ---- Any bytes at all ----
@@ -140,6 +149,9 @@ proptest! {
             // A page holds no more items than bytes, whatever its lengths claim.
             prop_assert!(page.items().count() <= bytes.len());
             page.items().flatten().for_each(|item| drop(PeerEntry::decode(item)));
+        }
+        if let Ok(MetaRequest::Discover(request)) = MetaRequest::decode(&bytes) {
+            prop_assert!(request.items().count() <= bytes.len());
         }
     }
 
@@ -803,6 +815,74 @@ fn a_page_whose_lengths_lie_ends_with_one_error() {
     let items = page.items().collect::<Vec<_>>();
     assert_eq!(items[0], Ok(&[0xaa, 0xbb][..]));
     assert!(matches!(items[1..], [Err(DecodeError::Malformed(_))]), "{items:?}");
+}
+
+/// The lengths of announcements vary by what they say, so that a request is filled to its last byte.
+#[test]
+fn a_request_to_discover_fills_up_to_the_limit_exactly() {
+    let len = |request: &DiscoverRequest| MetaRequest::Discover(request.clone()).encode().len();
+    let named = |n: usize| {
+        let announcement = PeerAnnouncement { name: Some("x".repeat(n)), ..announcement() };
+        Signed::sign(announcement, &secret(1)).unwrap()
+    };
+    let mut request = DiscoverRequest::new(Some([7; 32]));
+    while request.push(&named(0)) {}
+    let (n_full, left) = (request.items().count(), MAX_REQUEST_LEN - len(&request));
+    let short = named(0).bytes().len() + 2;
+    assert!(n_full >= 20 && left < short, "{n_full} and {left} bytes left");
+    let spare = (left + short).min(short + MAX_NAME_LEN) - short;
+    let mut request = DiscoverRequest::new(Some([7; 32]));
+    let mut to_spread = left;
+    for _ in 0..n_full {
+        let n = to_spread.min(spare);
+        to_spread -= n;
+        assert!(request.push(&named(n)));
+    }
+    assert_eq!(len(&request), MAX_REQUEST_LEN);
+    assert!(!request.push(&named(0)));
+    let full = MetaRequest::Discover(request).encode();
+    assert!(MetaRequest::decode(&full).is_ok());
+}
+
+#[test]
+fn a_request_to_discover_has_room_for_any_announcement() {
+    let longest = widest(vec![ip("[2001:db8::ffff]:65535"); MAX_ADDRS]).unwrap();
+    let mut request = DiscoverRequest::new(Some([7; 32]));
+    assert!(request.push(&longest));
+    assert!(request.items().eq([Ok(longest.bytes())]));
+}
+
+#[test]
+fn a_request_to_discover_whose_lengths_lie_ends_with_one_error() {
+    let items = [&[2, 0xaa, 0xbb, 9][..], &[0xcc]].concat();
+    let bytes = [&[5, 0, items.len() as u8][..], &items].concat();
+    let MetaRequest::Discover(read) = MetaRequest::decode(&bytes).unwrap() else { unreachable!() };
+    let items = read.items().collect::<Vec<_>>();
+    assert_eq!(items[0], Ok(&[0xaa, 0xbb][..]));
+    assert!(matches!(items[1..], [Err(DecodeError::Malformed(_))]), "{items:?}");
+}
+
+#[test]
+fn a_report_has_so_many_reasons_each_a_plain_word() {
+    let reason = || (Word::new("refused_expired").unwrap(), 1);
+    let report = |n| DiscoverReport { refused: vec![reason(); n], ..DiscoverReport::default() };
+    let longest = report(MAX_LIST_LEN);
+    assert_eq!(DiscoverReport::decode(&longest.encode()), Ok(longest));
+    let refused = Err(DecodeError::OutOfBounds { field: "refused" });
+    assert_eq!(DiscoverReport::decode(&report(MAX_LIST_LEN + 1).encode()), refused);
+    let hostile =
+        replace(&vectors::DISCOVER_REPORT.bytes(), b"refused_expired", b"\x1b[2J_12345_expired");
+    assert!(DiscoverReport::decode(&hostile).is_err());
+    let hostile =
+        replace(&vectors::DISCOVER_REPORT.bytes(), b"refused_expired", b"refused expired");
+    assert_eq!(DiscoverReport::decode(&hostile), refused);
+}
+
+#[test]
+fn counts_that_make_no_number_have_no_sum() {
+    let report = DiscoverReport { n_new: u64::MAX, n_known: 1, ..DiscoverReport::default() };
+    assert_eq!(report.total(), None);
+    assert_eq!(DiscoverReport::default().total(), Some(0));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use clap::Args;
 use id_proto::{
-    DEFAULT_SECRET, ExplainRequest, IntroducersRequest, ListPeersRequest, MembershipProof,
-    MetaRequest, MetaResponse, Network, StatusRequest, WhoamiRequest, limits::MAX_RESPONSE_LEN,
-    version::META_ALPN,
+    DEFAULT_SECRET, DiscoverRequest, ExplainRequest, IntroducersRequest, ListPeersRequest,
+    MembershipProof, MetaRequest, MetaResponse, Network, StatusRequest, WhoamiRequest,
+    limits::MAX_RESPONSE_LEN, version::META_ALPN,
 };
 use iroh::endpoint::Connection;
 use tokio::time::{sleep, timeout};
@@ -102,6 +102,7 @@ async fn ask(outsider: &Persona, target: &Target, proof: Option<MembershipProof>
         MetaRequest::Status(StatusRequest { proof }),
         MetaRequest::Introducers(IntroducersRequest { proof }),
         MetaRequest::Explain(ExplainRequest::new(proof, &target.id())),
+        MetaRequest::Discover(DiscoverRequest::new(proof)),
     ];
     for request in requests {
         let answer = timeout(ANSWER_TIMEOUT, ask_one(&connection, &request)).await;
@@ -132,7 +133,8 @@ fn tells_something(answer: &MetaResponse) -> bool {
         MetaResponse::Peers(_)
         | MetaResponse::Status(_)
         | MetaResponse::Introducers(_)
-        | MetaResponse::Explanation(_) => true,
+        | MetaResponse::Explanation(_)
+        | MetaResponse::Discovered(_) => true,
     }
 }
 

@@ -97,6 +97,7 @@ fn hint(error: &str) -> Option<&'static str> {
         }
         "handshake" => "another node runs at that address: is the id right?",
         "not_member" => "its network is private: give its --topic and --topic-secret-file",
+        "not_operator" => "its operator names by --operator who may",
         "unsupported" => "it runs another release",
         "busy" => "try again later",
         _ => return None,
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn every_hint_belongs_to_an_error_that_exists() {
         let hints = FailKind::ALL.iter().filter_map(|kind| hint(kind.as_str()));
-        assert_eq!(hints.count(), 8);
+        assert_eq!(hints.count(), 9);
     }
 
     #[test]

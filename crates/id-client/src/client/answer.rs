@@ -2,8 +2,8 @@
 //! can be checked.
 
 use id_proto::{
-    About, Explanation, IntroducersReport, MetaResponse, NetworkTag, PeersPage, SignedAnnouncement,
-    StatusReport, UnverifiedAnnouncement, WhoamiResponse, iroh_base::PublicKey,
+    About, DiscoverReport, Explanation, IntroducersReport, MetaResponse, NetworkTag, PeersPage,
+    SignedAnnouncement, StatusReport, UnverifiedAnnouncement, WhoamiResponse, iroh_base::PublicKey,
     limits::MAX_RESPONSE_LEN,
 };
 use tokio::io::AsyncRead;
@@ -78,6 +78,14 @@ impl<R: AsyncRead + Unpin> Answer<R> {
     ) -> Result<Explanation<SignedAnnouncement>, AskError> {
         match self.only().await? {
             MetaResponse::Explanation(bytes) => check_explanation(&bytes, node_id, network_tag),
+            _ => Err(other_answer()),
+        }
+    }
+
+    /// What the peer made of the `n_handed` announcements that it was handed.
+    pub(crate) async fn discovered(self, n_handed: u64) -> Result<DiscoverReport, AskError> {
+        match self.only().await? {
+            MetaResponse::Discovered(report) => check_discovered(&report, n_handed),
             _ => Err(other_answer()),
         }
     }
@@ -188,6 +196,14 @@ fn check_explanation(
         return Err(AskError::new(FailKind::Protocol, "an announcement for another network"));
     }
     explanation.verify().map_err(|error| AskError::new(FailKind::Protocol, error))
+}
+
+fn check_discovered(bytes: &[u8], n_handed: u64) -> Result<DiscoverReport, AskError> {
+    let report = DiscoverReport::decode(bytes)?;
+    match report.total() {
+        Some(total) if total == n_handed => Ok(report),
+        _ => Err(AskError::new(FailKind::Protocol, "the counts of the report don't add up")),
+    }
 }
 
 fn other_answer() -> AskError {

@@ -1,16 +1,20 @@
 //! One connection to one peer.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, iter, sync::Arc, time::Duration};
 
-use futures::{Stream, TryFutureExt, stream};
+use futures::{
+    Stream, StreamExt, TryFutureExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use id_proto::{
-    About, ExplainRequest, Explanation, IntroducersReport, IntroducersRequest, ListPeersRequest,
-    MembershipProof, MetaRequest, NetworkTag, PeersPage, SignedAnnouncement, StatusReport,
-    StatusRequest, WhoamiRequest, iroh_base::PublicKey,
+    About, DiscoverReport, DiscoverRequest, ExplainRequest, Explanation, IntroducersReport,
+    IntroducersRequest, ListPeersRequest, MembershipProof, MetaRequest, NetworkTag, PeersPage,
+    SignedAnnouncement, StatusReport, StatusRequest, WhoamiRequest, iroh_base::PublicKey,
 };
 use iroh::endpoint::{Connection, RecvStream};
 use irpc::Request;
 use irpc_iroh::IrohRemoteConnection;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     client::{
@@ -20,6 +24,12 @@ use crate::{
     error::{AskError, FailKind},
     transport::{PathKind, Route},
 };
+
+/// How many requests that hand over announcements are under way at once. Origin: a guess; it hides the
+/// round trips, and a node serves 16.
+const HANDED_AT_ONCE: usize = 4;
+/// When to ask a busy peer again. Origin: protocol.md.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// An open connection to a peer. Several questions may be asked at the same time.
 ///
@@ -148,9 +158,50 @@ impl Session {
         ask.try_flatten_stream()
     }
 
+    /// Hands `announcements` to the peer, for it to take in whom it believes. It does so for its
+    /// operators only: [`FailKind::NotOperator`].
+    ///
+    /// What came of them comes part by part, each as many as fit into one request, in their order. The
+    /// stream ends after the last part or the first error. Of the parts behind an error some may
+    /// have been taken in all the same. A peer that is busy is asked again, each second for as
+    /// long as the client's time-out.
+    ///
+    /// A node of before version 3 of the protocol doesn't know the question:
+    /// [`FailKind::Unsupported`].
+    pub fn discover<I>(
+        &self,
+        announcements: I,
+    ) -> impl Stream<Item = Result<DiscoverReport, AskError>> + Send + 'static + use<I>
+    where
+        I: IntoIterator<Item = SignedAnnouncement>,
+        I::IntoIter: Send + 'static,
+    {
+        let session = self.clone();
+        let requests = requests(self.proof, announcements.into_iter());
+        let reports = stream::iter(requests).map(move |request| session.clone().hand_over(request));
+        stream::try_unfold(reports.buffered(HANDED_AT_ONCE).boxed(), next_report)
+    }
+
     /// Closes the connection now; questions under way fail.
     pub fn close(self) {
         self.open.close();
+    }
+
+    async fn hand_over(self, request: DiscoverRequest) -> Result<DiscoverReport, AskError> {
+        let n_handed = request.items().count() as u64;
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let request = MetaRequest::Discover(request.clone());
+            let answer = async { self.ask(request).await?.discovered(n_handed).await };
+            match self.within(answer).await {
+                Err(AskError { kind: FailKind::Busy, .. })
+                    if Instant::now() + BUSY_PAUSE < deadline =>
+                {
+                    sleep(BUSY_PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn ask(&self, request: MetaRequest) -> Result<Answer<RecvStream>, AskError> {
@@ -206,6 +257,26 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// The requests that hand over all of `announcements`.
+fn requests(
+    proof: MembershipProof,
+    announcements: impl Iterator<Item = SignedAnnouncement>,
+) -> impl Iterator<Item = DiscoverRequest> {
+    let mut rest = announcements.peekable();
+    iter::from_fn(move || {
+        rest.peek()?;
+        let mut request = DiscoverRequest::new(Some(proof));
+        while rest.next_if(|announcement| request.push(announcement)).is_some() {}
+        Some(request)
+    })
+}
+
+type Reports = BoxStream<'static, Result<DiscoverReport, AskError>>;
+
+async fn next_report(mut reports: Reports) -> Result<Option<(DiscoverReport, Reports)>, AskError> {
+    Ok(reports.try_next().await?.map(|report| (report, reports)))
 }
 
 type Asked = (Session, Pages<RecvStream>);

@@ -230,6 +230,9 @@ impl Shared {
             MetaMessage::Explain(request) => {
                 request.tx.send(unsupported()).await.ok();
             }
+            MetaMessage::Discover(request) => {
+                request.tx.send(unsupported()).await.ok();
+            }
             MetaMessage::ListPeers(request) => {
                 assert!(admits(request.proof.as_ref()), "only members list peers in these tests");
                 let n_items = self.items.lock().unwrap().len();

@@ -82,6 +82,7 @@ pub(crate) static ALL: &[&Vector] = &[
     &REQUEST_STATUS,
     &REQUEST_INTRODUCERS,
     &REQUEST_EXPLAIN,
+    &REQUEST_DISCOVER,
     &RESPONSE_ERROR,
     &RESPONSE_WHOAMI,
     &RESPONSE_WHOAMI_STRANGER,
@@ -99,6 +100,8 @@ pub(crate) static ALL: &[&Vector] = &[
     &RESPONSE_EXPLANATION,
     &EXPLANATION,
     &EXPLANATION_GONE,
+    &RESPONSE_DISCOVERED,
+    &DISCOVER_REPORT,
     &FRAMED_REQUEST,
     &FRAMED_RESPONSES,
     &TICKET,
@@ -587,6 +590,49 @@ pub(crate) static RESPONSE_EXPLANATION: Vector = Vector {
         Variant("05", "MetaResponse", "Explanation"),
         Field("59", "89 bytes follow"),
         Whole(&EXPLANATION_GONE),
+    ],
+};
+
+pub(crate) static REQUEST_DISCOVER: Vector = Vector {
+    name: "request-discover",
+    title: "`Discover` with two announcements, and a proof",
+    parts: &[
+        Variant("05", "MetaRequest", "Discover"),
+        Field("01", "proof: some"),
+        Field(
+            "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+            "proof: by key 1 for key 2 in the private network",
+        ),
+        Field("d702", "items: 343 bytes follow"),
+        Field("d001", "208 bytes follow"),
+        Whole(&ANNOUNCEMENT),
+        Field("8301", "131 bytes follow"),
+        Whole(&BARE_ANNOUNCEMENT),
+    ],
+};
+
+pub(crate) static DISCOVER_REPORT: Vector = Vector {
+    name: "discover-report",
+    title: "What came of 341 announcements",
+    parts: &[
+        Variant("00", "DiscoverReport", "V1"),
+        Field("0c", "n_new: 12"),
+        Field("ac02", "n_newer: 300"),
+        Field("1b", "n_known: 27"),
+        Field("01", "refused: 1 pair"),
+        Field("0f", "refused[0].reason: 15 bytes follow"),
+        Field("726566757365645f65787069726564", "refused[0].reason: \"refused_expired\""),
+        Field("02", "refused[0].count: 2"),
+    ],
+};
+
+pub(crate) static RESPONSE_DISCOVERED: Vector = Vector {
+    name: "response-discovered",
+    title: "The answer to `Discover`",
+    parts: &[
+        Variant("06", "MetaResponse", "Discovered"),
+        Field("17", "23 bytes follow"),
+        Whole(&DISCOVER_REPORT),
     ],
 };
 
