@@ -95,13 +95,13 @@ async fn node_with_an_allow_list_answers_whoever_may_read_its_data_directory() {
         let allow = Some(BTreeSet::from([nodes.nodes[1].id()]));
         AccessList { allow, own, ..AccessList::default() }
     };
-    nodes.nodes[0].set_access(access(None)).await;
+    nodes.nodes[0].set_access(access(BTreeSet::new())).await;
     let refused = nodes.id_cli(&["status"]);
     assert_eq!(refused.code, Some(5), "{}", refused.err);
     assert!(refused.err.contains("refused") && refused.err.contains("hint: "), "{}", refused.err);
 
     let key = nodes.data_dir.make_cli_key().unwrap();
-    nodes.nodes[0].set_access(access(Some(key.public()))).await;
+    nodes.nodes[0].set_access(access(BTreeSet::from([key.public()]))).await;
     let answered = nodes.id_cli(&["status"]);
     assert_eq!(answered.code, Some(0), "{}", answered.err);
     assert!(answered.out.contains("channel: access: only 1\n"), "{}", answered.out);

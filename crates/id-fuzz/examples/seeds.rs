@@ -193,5 +193,12 @@ fn scripts() -> Vec<Seed> {
     ];
     let gossip = vectors::GOSSIP_LEAVE.bytes();
     let raw = [&[0, gossip.len() as u8][..], &gossip, &[1]].concat();
-    vec![(GATE.name, script.concat()), (GATE.name, raw)]
+    // The operator hands somebody over, twice, and noise; then somebody else tries to.
+    let handed = [
+        &[14, 0, 1, 2, 0, 0, 0, 0, 0, 3, 4][..],
+        &[14, 0, 1, 2, 0, 0, 0, 0, 0, 3, 4],
+        &[14, 0, 0, 2, 7, 7],
+        &[14, 1, 1, 3, 0, 0, 0, 0, 0, 3, 4],
+    ];
+    vec![(GATE.name, script.concat()), (GATE.name, raw), (GATE.name, handed.concat())]
 }

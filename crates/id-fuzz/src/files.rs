@@ -81,6 +81,7 @@ fn n_set(config: &ConfigFile) -> usize {
         deny_file,
         allow,
         allow_file,
+        operator,
         no_gossip,
         no_dht,
         dht_bootstrap,
@@ -105,6 +106,7 @@ fn n_set(config: &ConfigFile) -> usize {
         deny_file.is_some(),
         allow.is_some(),
         allow_file.is_some(),
+        operator.is_some(),
         no_gossip.is_some(),
         no_dht.is_some(),
         dht_bootstrap.is_some(),
@@ -128,6 +130,7 @@ fn check_values(config: &ConfigFile) {
     let _ = config.bootstrap.as_deref().map(PeerRef::parse_list);
     let _ = config.deny.as_deref().map(parse_ids);
     let _ = config.allow.as_deref().map(parse_ids);
+    let _ = config.operator.as_deref().map(parse_ids);
     let _ = config.bootstrap_dns.as_deref().map(parse_dns_names);
     if let (Some(topic), Some(secret)) = (&config.topic, &config.topic_secret) {
         let _ = Network::derive(topic, secret);

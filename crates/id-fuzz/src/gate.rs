@@ -6,8 +6,10 @@
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
 use id_client::FailKind;
+use id_node::AccessList;
 use id_node::membership::{
     Effect, Event, Membership, MembershipConfig, Now, OwnFacts, Refusal, RemovalReason, SyncEnd,
+    Verdict,
 };
 use id_proto::{
     GossipMessage, Leave, Network, NetworkTag, PeerAnnouncement, PeerEntry, SignedAnnouncement,
@@ -31,6 +33,9 @@ const MAX_EFFECTS: usize = 4 * (MAX_ENTRIES + 4);
 static KEYS: LazyLock<Vec<SecretKey>> =
     LazyLock::new(|| (0..10).map(|seed| SecretKey::from_bytes(&[seed + 1; 32])).collect());
 
+/// Who of them may hand peers over.
+const OPERATOR: usize = 1;
+
 pub(crate) fn gate(bytes: &[u8]) -> Outcome {
     let mut script = Script(bytes);
     let mut world = World::new();
@@ -45,7 +50,7 @@ pub(crate) fn gate(bytes: &[u8]) -> Outcome {
 }
 
 fn step(world: &mut World, script: &mut Script<'_>) {
-    match script.byte() % 14 {
+    match script.byte() % 15 {
         0 => world.gossip(script.bytes(), script.peer()),
         1 => world.told(script.bytes(), script.peer()),
         2..=4 => {
@@ -85,9 +90,10 @@ fn step(world: &mut World, script: &mut Script<'_>) {
             let end = ends[usize::from(script.byte()) % ends.len()];
             world.handle(Event::Synced { peer: script.peer(), end });
         }
-        _ => {
+        13 => {
             world.handle(Event::Probed { peer: script.peer(), answer: Err(FailKind::Timeout) });
         }
+        _ => world.handed(script),
     }
 }
 
@@ -192,13 +198,17 @@ struct World {
     own_seq: u64,
     reserved: u64,
     n_learned: usize,
+    /// What came of what was handed over last.
+    judged: Option<Verdict>,
 }
 
 impl World {
     fn new() -> Self {
         let now = Now { mono: Duration::from_secs(1000), unix: UNIX_START };
+        let operators = [KEYS[OPERATOR].public()].into();
         let config = MembershipConfig {
             max_entries: MAX_ENTRIES,
+            access: AccessList { operators, ..AccessList::default() },
             ..MembershipConfig::new(&Network::public())
         };
         let facts = OwnFacts { name: None, blob_count: 0, addrs: Vec::new() };
@@ -211,6 +221,7 @@ impl World {
             own_seq: 0,
             reserved: 0,
             n_learned: 0,
+            judged: None,
         };
         effects.iter().for_each(|effect| world.check_effect(effect));
         world
@@ -220,6 +231,19 @@ impl World {
         let is_leave = matches!(GossipMessage::decode(message), Ok(GossipMessage::Leave(_)));
         let n_counted = self.handle(Event::Gossip { message, from });
         assert!(n_counted == 1 || is_leave && n_counted == 0, "{n_counted} counted");
+    }
+
+    /// The operator hands over what somebody signed, or anything else.
+    fn handed(&mut self, script: &mut Script<'_>) {
+        let by = script.peer();
+        let signed = match script.byte() {
+            0 => script.bytes().to_vec(),
+            _ => script.announcement(self.now).bytes().to_vec(),
+        };
+        assert_eq!(self.handle(Event::Handed { signed: &signed, by }), 1);
+        let verdict = self.judged.take().expect("it was judged");
+        let is_operator = by == KEYS[OPERATOR].public();
+        assert!(is_operator || verdict == Verdict::Refused(Refusal::Denied), "{verdict:?}");
     }
 
     fn told(&mut self, item: &[u8], by: PublicKey) {
@@ -272,6 +296,9 @@ impl World {
                 // Who was evicted made room for somebody else, who is learned behind it.
                 assert!(self.held.remove(peer).is_some(), "{reason:?} of nobody");
                 assert!(*reason != RemovalReason::Evicted || self.held.len() < MAX_ENTRIES);
+            }
+            Effect::Judged(verdict) => {
+                assert_eq!(self.judged.replace(*verdict), None, "it is judged once");
             }
             Effect::ReserveSeq(seq) => {
                 assert!(*seq > self.reserved);

@@ -1,4 +1,4 @@
-//! Whom a node has to do with: its operator's lists.
+//! Whom a node has to do with, and who may hand it peers: its operator's lists.
 //!
 //! [`AccessList::admits`] is the one place that decides. The gate of the membership asks it before
 //! anything costly, and so does whatever accepts or makes a connection; `Access` is how those
@@ -32,15 +32,22 @@ pub struct AccessList {
     pub deny: BTreeSet<PublicKey>,
     /// If there is such a list, with nobody else. An empty one leaves the node alone.
     pub allow: Option<BTreeSet<PublicKey>>,
-    /// The key of the operator's own tools, to which neither applies.
-    pub own: Option<PublicKey>,
+    /// The keys of the operator's own tools, to which neither applies.
+    pub own: BTreeSet<PublicKey>,
+    /// Who may hand peers over, as [`AccessList::is_operator`] says. They aren't admitted for that.
+    pub operators: BTreeSet<PublicKey>,
 }
 
 impl AccessList {
     /// Whether a node has to do with `peer`.
     pub fn admits(&self, peer: &PublicKey) -> bool {
         let is_allowed = self.allow.as_ref().is_none_or(|allow| allow.contains(peer));
-        (is_allowed && !self.deny.contains(peer)) || self.own == Some(*peer)
+        (is_allowed && !self.deny.contains(peer)) || self.own.contains(peer)
+    }
+
+    /// Whether `peer` may hand peers over. They are believed no more than others are.
+    pub fn is_operator(&self, peer: &PublicKey) -> bool {
+        self.operators.contains(peer) && self.admits(peer)
     }
 
     /// Whether the operator has named `peer` as one to have to do with.
@@ -49,7 +56,7 @@ impl AccessList {
     }
 }
 
-/// How many are on which list, for people.
+/// How many are on which list, for people. The operator's own tools are no news.
 impl fmt::Display for AccessList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.allow, self.deny.len()) {
@@ -57,6 +64,11 @@ impl fmt::Display for AccessList {
             (None, n) => write!(f, "everybody but {n}"),
             (Some(allow), 0) => write!(f, "only {}", allow.len()),
             (Some(allow), n) => write!(f, "only {}, and none of {n}", allow.len()),
+        }?;
+        match self.operators.difference(&self.own).count() {
+            0 => Ok(()),
+            1 => f.write_str("; 1 operator"),
+            n => write!(f, "; {n} operators"),
         }
     }
 }
@@ -90,6 +102,10 @@ impl Access {
         self.0.list.borrow().admits(peer)
     }
 
+    pub(crate) fn is_operator(&self, peer: &PublicKey) -> bool {
+        self.0.list.borrow().is_operator(peer)
+    }
+
     /// What tells of changes from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<Arc<AccessList>> {
         self.0.list.subscribe()
@@ -108,11 +124,12 @@ impl Access {
     }
 
     /// Every counter by its stable name.
-    pub(crate) fn counters(&self) -> [(String, u64); 3] {
+    pub(crate) fn counters(&self) -> [(String, u64); 4] {
         let list = self.list();
         [
             ("access_denied", list.deny.len() as u64),
             ("access_allowed", list.allow.as_ref().map_or(0, BTreeSet::len) as u64),
+            ("access_operators", list.operators.len() as u64),
             ("access_refused", self.0.n_refused.load(Ordering::Relaxed)),
         ]
         .map(|(name, count)| (name.to_owned(), count))

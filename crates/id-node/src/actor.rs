@@ -27,6 +27,7 @@ use crate::{
     clock::Clock,
     config::{AnnounceAddrs, Role},
     data_dir::DataDir,
+    handover::{Handed, Verdicts},
     membership::{Effect, Entry, Event, Membership, News, OwnFacts, SyncEnd, View},
     topic::{Events, Rejoin, Topic, rejoin},
 };
@@ -100,6 +101,8 @@ pub(crate) struct Actor {
     pub(crate) access: Access,
     pub(crate) data_dir: Option<Arc<DataDir>>,
     pub(crate) commands: mpsc::Receiver<Command>,
+    /// What operators hand over.
+    pub(crate) handed: mpsc::Receiver<Handed>,
 }
 
 impl Actor {
@@ -132,7 +135,8 @@ impl Actor {
             told,
         };
         running.perform_all(first);
-        let sources = Sources { commands: self.commands, told: told_queue, gossip };
+        let (commands, handed) = (self.commands, self.handed);
+        let sources = Sources { commands, told: told_queue, handed, gossip };
         let goodbye = running.run(sources, &self.endpoint).await;
         running.leave().await;
         if let Some(goodbye) = goodbye {
@@ -145,6 +149,7 @@ impl Actor {
 struct Sources {
     commands: mpsc::Receiver<Command>,
     told: mpsc::Receiver<Told>,
+    handed: mpsc::Receiver<Handed>,
     gossip: Option<Events>,
 }
 
@@ -191,6 +196,7 @@ impl Running {
                 },
                 event = next_gossip(&mut sources.gossip) => self.on_gossip(event),
                 Some(told) = sources.told.recv() => self.on_told(told),
+                Some(handed) = sources.handed.recv() => self.on_handed(handed),
                 Some(ended) = self.tasks.join_next() => self.on_ended(ended),
                 Some(addr) = addrs.next() => self.on_addr(&addr),
                 () = sleep_until(deadline) => self.step(Event::Tick),
@@ -266,6 +272,21 @@ impl Running {
         let _ = told.go_on.send(self.membership.wants_more_of(&told.by));
     }
 
+    fn on_handed(&mut self, handed: Handed) {
+        let (by, mut verdicts) = (handed.by, Verdicts::default());
+        // What is behind a length that lies is nothing, and refused as that.
+        for signed in handed.request.items().map(Result::unwrap_or_default) {
+            for effect in self.membership.handle(Event::Handed { signed, by }, self.clock.now()) {
+                match effect {
+                    Effect::Judged(verdict) => verdicts.count(verdict),
+                    other => self.perform(other),
+                }
+            }
+        }
+        // Whoever has hung up doesn't want to know.
+        let _ = handed.report.send(verdicts.report());
+    }
+
     fn on_ended(&mut self, ended: Result<Outcome, tokio::task::JoinError>) {
         match ended {
             Ok(Outcome::Probed { peer, answer }) => self.on_probed(peer, answer),
@@ -306,6 +327,8 @@ impl Running {
                 info!(event = "peer_removed", peer = %peer, reason, table_size, "peer removed");
             }
             Effect::ReserveSeq(seq) => self.reserve_seq(seq),
+            // `on_handed` reports it.
+            Effect::Judged(_) => {}
         }
     }
 

@@ -50,6 +50,9 @@ pub struct ConfigFile {
     pub allow: Option<String>,
     /// The file that lists more of them.
     pub allow_file: Option<PathBuf>,
+    /// Who may hand peers over, separated by commas.
+    #[serde(deserialize_with = "text_or_list")]
+    pub operator: Option<String>,
     /// Whether the gossip topic is not joined.
     pub no_gossip: Option<bool>,
     /// Whether no peers are looked for in the DHT.

@@ -7,6 +7,7 @@
 //! seq             the highest sequence number that may have been announced
 //! peers           the peers that were there last, to be dialled first after a restart
 //! cli-key         the key as which id-cli asks this node, while that answers only some; mode 0600
+//! operator-key    the key as which id-cli hands peers to this node; mode 0600
 //! node.json       where the running instance can be reached, for programs on this machine
 //! ```
 
@@ -51,7 +52,7 @@ pub enum DataDirError {
     },
     /// The key file holds no key.
     #[error(
-        "{0} holds no key (64 hex digits are expected): restore it from a backup, or move it away to get a new identity"
+        "{0} holds no key (64 hex digits are expected): restore it from a backup, or move it away to get a new one"
     )]
     CorruptIdentity(PathBuf),
     /// The file system refused.
@@ -65,6 +66,7 @@ pub enum DataDirError {
 }
 
 const CLI_KEY: &str = "cli-key";
+const OPERATOR_KEY: &str = "operator-key";
 
 impl DataDirError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -115,6 +117,12 @@ impl DataDir {
     /// Takes that key away: this node answers everybody, and nobody shall be recognised.
     pub fn remove_cli_key(&self) -> Result<(), DataDirError> {
         self.remove(CLI_KEY)
+    }
+
+    /// The key that shows this node's operator: whoever may read this directory. Made anew if there is
+    /// none.
+    pub fn make_operator_key(&self) -> Result<SecretKey, DataDirError> {
+        identity::load_or_create(&self.path.join(OPERATOR_KEY))
     }
 
     /// The highest sequence number that an earlier run may have announced; 0 at the first start.
@@ -193,6 +201,25 @@ impl DataDir {
 /// none, or none that we may read.
 pub fn cli_key(data_dir: &Path) -> Option<SecretKey> {
     identity::load(&data_dir.join(CLI_KEY)).ok().flatten()
+}
+
+/// The key of [`DataDir::make_operator_key`], of a directory that may be another user's. `None` if there
+/// is none.
+///
+/// # Errors
+///
+/// If we may not read it, or if others may.
+pub fn operator_key(data_dir: &Path) -> Result<Option<SecretKey>, DataDirError> {
+    read_key(&data_dir.join(OPERATOR_KEY))
+}
+
+/// A key in a file like those of a data directory. `None` if there is no such file.
+///
+/// # Errors
+///
+/// If we may not read it, if others may, or if it holds no key.
+pub fn read_key(file: &Path) -> Result<Option<SecretKey>, DataDirError> {
+    identity::load(file)
 }
 
 fn parse_seq(text: &[u8]) -> Option<u64> {

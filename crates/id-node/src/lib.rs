@@ -26,6 +26,7 @@ mod address_book;
 mod bootstrap;
 mod bucket;
 mod clock;
+mod handover;
 mod node;
 mod observer;
 mod reload;

@@ -41,7 +41,7 @@ mod view;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 pub use config::MembershipConfig;
-pub use event::{Effect, Event, Now, RemovalReason, SyncEnd};
+pub use event::{Effect, Event, Now, RemovalReason, SyncEnd, Verdict};
 pub use gate::Refusal;
 use id_client::AddressPolicy;
 use id_proto::{
@@ -193,6 +193,7 @@ impl Membership {
         match event {
             Event::Gossip { message, from } => self.on_gossip(message, from, now, &mut effects),
             Event::Told { item, by } => self.on_told(item, by, now, &mut effects),
+            Event::Handed { signed, by } => self.on_handed(signed, by, now, &mut effects),
             Event::Synced { peer, end } => self.on_synced(peer, end, now),
             Event::Probed { peer, answer } => self.on_probed(peer, answer, now, &mut effects),
             Event::NeighbourUp(peer) => self.on_neighbour_up(peer, now),

@@ -28,6 +28,7 @@ use crate::{
     bootstrap::{Channels, Surroundings},
     clock::Clock,
     config::{NodeConfig, Role, check_name},
+    handover,
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     reload::{ReloadEnd, Reloads},
     service::{Answerer, Service},
@@ -108,6 +109,7 @@ impl Node {
             Channels::open(&config, &Surroundings { endpoint, clock, view, joiner, access })
         });
         let channels = channels.unwrap_or_default();
+        let (handover, handed) = handover::channel();
         let answerer = Answerer {
             me: endpoint.id(),
             network: config.network.clone(),
@@ -119,6 +121,7 @@ impl Node {
             gossip: counts,
             access: access.clone(),
             reloads: reloads.clone(),
+            handover,
         };
         let router = router(&endpoint, config.role, gossip, answerer);
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
@@ -140,6 +143,7 @@ impl Node {
             access,
             data_dir: config.data_dir,
             commands: command_queue,
+            handed,
         };
         let actor = AbortOnDropHandle::new(tokio::spawn(actor.run(first)));
         info!(event = "serving", node_id = %endpoint.id(), "serving");

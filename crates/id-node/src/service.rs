@@ -20,9 +20,10 @@ use handshakes::Handshakes;
 
 use id_client::frame::{FrameError, read_frame};
 use id_proto::{
-    About, DecodeError, ErrorCode, ExplainRequest, ListPeersRequest, MembershipProof, MetaMessage,
-    MetaRequest, MetaResponse, Network, PeerEntry, PeersPage, Source, StatusReport, WhoamiResponse,
-    iroh_base::PublicKey, limits::MAX_REQUEST_LEN, version::ProtocolVersion,
+    About, DecodeError, DiscoverRequest, ErrorCode, ExplainRequest, ListPeersRequest,
+    MembershipProof, MetaMessage, MetaRequest, MetaResponse, Network, PeerEntry, PeersPage, Source,
+    StatusReport, WhoamiResponse, iroh_base::PublicKey, limits::MAX_REQUEST_LEN,
+    version::ProtocolVersion,
 };
 use iroh::{
     TransportAddr,
@@ -41,8 +42,8 @@ use tokio::{
 use tracing::debug;
 
 use crate::{
-    access::Access, bootstrap::Reports, clock::Clock, membership::View, reload::Reloads,
-    topic::GossipCounts,
+    access::Access, bootstrap::Reports, clock::Clock, handover::Handover, membership::View,
+    reload::Reloads, topic::GossipCounts,
 };
 
 /// Most requests of one connection that are under way. Origin: protocol.md.
@@ -85,6 +86,7 @@ pub(crate) struct Answerer {
     pub(crate) gossip: GossipCounts,
     pub(crate) access: Access,
     pub(crate) reloads: Reloads,
+    pub(crate) handover: Handover,
 }
 
 impl Service {
@@ -211,7 +213,9 @@ impl Answerer {
             MetaMessage::Explain(ask) => {
                 ask.tx.send(self.explain(caller, callers, &ask.inner)).await
             }
-            MetaMessage::Discover(ask) => ask.tx.send(not_an_operator()).await,
+            MetaMessage::Discover(ask) => {
+                ask.tx.send(self.discover(caller, callers, ask.inner).await).await
+            }
         }
     }
 
@@ -299,6 +303,28 @@ impl Answerer {
         };
         let view = self.view.borrow().clone();
         MetaResponse::Explanation(view.explain(&peer, self.clock.now().mono).encode())
+    }
+
+    /// Nothing of the request is looked at unless it is an operator's.
+    async fn discover(
+        &self,
+        caller: PublicKey,
+        callers: &Callers,
+        request: DiscoverRequest,
+    ) -> MetaResponse {
+        if !self.admits(caller, request.proof) {
+            return not_a_member();
+        }
+        if !self.access.is_operator(&caller) {
+            return not_an_operator();
+        }
+        if !callers.pays_for_handover(caller, Instant::now()) {
+            return MetaResponse::error(ErrorCode::Busy, "that were too many peers at once");
+        }
+        match self.handover.hand(caller, request).await {
+            Some(report) => MetaResponse::Discovered(report.encode()),
+            None => MetaResponse::error(ErrorCode::Internal, "this node is about to stop"),
+        }
     }
 
     async fn list_peers(

@@ -42,16 +42,48 @@ fn with_an_allow_list_nobody_else_is_admitted() {
 
 #[test]
 fn deny_beats_allow() {
-    let list = AccessList { deny: ids(&[1]), allow: Some(ids(&[1, 2])), own: None };
+    let list = AccessList { deny: ids(&[1]), allow: Some(ids(&[1, 2])), ..AccessList::default() };
     assert!(!list.admits(&id(1)) && !list.vouches_for(&id(1)));
     assert!(list.admits(&id(2)));
 }
 
 #[test]
 fn the_operators_own_tools_are_admitted_in_any_case() {
-    let list = AccessList { deny: ids(&[1]), allow: Some(ids(&[])), own: Some(id(1)) };
+    let list = AccessList {
+        deny: ids(&[1]),
+        allow: Some(ids(&[])),
+        own: ids(&[1]),
+        ..AccessList::default()
+    };
     assert!(list.admits(&id(1)));
     assert!(!list.admits(&id(2)));
+}
+
+#[test]
+fn an_operator_is_one_who_is_named_and_admitted() {
+    let list = AccessList { operators: ids(&[1, 2]), ..AccessList::default() };
+    assert!(list.is_operator(&id(1)) && list.is_operator(&id(2)));
+    assert!(!list.is_operator(&id(3)), "whoever may ask may not hand over");
+    let list = AccessList { deny: ids(&[1]), ..list };
+    assert!(!list.is_operator(&id(1)) && list.is_operator(&id(2)));
+    let list = AccessList { allow: Some(ids(&[1])), own: ids(&[3]), ..list };
+    assert!(!list.is_operator(&id(1)) && !list.is_operator(&id(2)));
+    assert!(!list.is_operator(&id(3)), "the tools that crawl hand nothing over");
+    let list = AccessList { operators: ids(&[3]), ..list };
+    assert!(list.is_operator(&id(3)));
+}
+
+#[test]
+fn operators_are_counted_for_people_but_for_the_own_one() {
+    let with = |operators: &[u16]| AccessList {
+        deny: ids(&[9]),
+        own: ids(&[1]),
+        operators: ids(operators),
+        ..AccessList::default()
+    };
+    assert_eq!(with(&[1]).to_string(), "everybody but 1");
+    assert_eq!(with(&[1, 2]).to_string(), "everybody but 1; 1 operator");
+    assert_eq!(with(&[1, 2, 3]).to_string(), "everybody but 1; 2 operators");
 }
 
 #[test]
@@ -142,7 +174,7 @@ proptest! {
         allow in prop::option::of(prop::collection::vec(0_u16..8, 0..8)),
         peer in 0_u16..8,
     ) {
-        let list = AccessList { deny: ids(&deny), allow: allow.as_deref().map(ids), own: None };
+        let list = AccessList { deny: ids(&deny), allow: allow.as_deref().map(ids), ..AccessList::default() };
         let expected = !deny.contains(&peer) && allow.is_none_or(|allow| allow.contains(&peer));
         prop_assert_eq!(list.admits(&id(peer)), expected);
     }

@@ -24,8 +24,9 @@ Examples:
 
 A flag beats its environment variable, which beats the configuration file.
 SIGINT or SIGTERM: says goodbye and ends; a second one ends it at once.
-SIGHUP: reads the lists of denied and allowed nodes again, their files and the configuration file's
-keys. If one of them is wrong, the lists stay as they are, and the log says what is wrong.";
+SIGHUP: reads the lists of denied and allowed nodes and of operators again, their files and the
+configuration file's keys. If one of them is wrong, all stay as they are, and the log says what is
+wrong.";
 
 /// Joins a network of id nodes, and serves the list of its peers.
 #[derive(Debug, Clone, Parser)]
@@ -93,6 +94,11 @@ pub(crate) struct Options {
     /// The same with those that this file lists, as --deny-file does; with --allow, both count
     #[arg(long, value_name = "FILE", env = "ID_NODE_ALLOW_FILE")]
     pub(crate) allow_file: Option<PathBuf>,
+
+    /// Take in the peers that these hand over, by their ids, if what they hand over passes all checks.
+    /// Whoever may read the data directory may hand peers over in any case: id-cli peers --discover
+    #[arg(long, value_name = "NODE,…", env = "ID_NODE_OPERATOR")]
+    pub(crate) operator: Option<String>,
 
     /// Don't join the gossip topic
     #[arg(long, env = "ID_NODE_NO_GOSSIP", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -206,6 +212,7 @@ impl Options {
             deny_file: self.deny_file.or(other.deny_file),
             allow: self.allow.or(other.allow),
             allow_file: self.allow_file.or(other.allow_file),
+            operator: self.operator.or(other.operator),
             no_gossip: self.no_gossip.or(other.no_gossip),
             no_dht,
             dht_bootstrap,
@@ -235,6 +242,7 @@ impl From<ConfigFile> for Options {
             deny_file: file.deny_file,
             allow: file.allow,
             allow_file: file.allow_file,
+            operator: file.operator,
             no_gossip: file.no_gossip,
             no_dht: file.no_dht,
             dht_bootstrap: file.dht_bootstrap,

@@ -27,18 +27,22 @@ impl Live {
         Ok(Self { access: access(options)? })
     }
 
-    /// The lists, and with an allow list the key as which `id-cli` asks this node: or else its
-    /// operator couldn't.
+    /// The lists, and the keys of this node's own operator, who may read its data directory: the one as
+    /// which `id-cli` hands peers over, and with an allow list the one as which it asks, for else it
+    /// couldn't.
     pub(crate) fn access(&self, dir: Option<&DataDir>) -> Result<AccessList, DataDirError> {
-        let own = match (dir, &self.access.allow) {
-            (Some(dir), Some(_)) => Some(dir.make_cli_key()?.public()),
-            (Some(dir), None) => {
-                dir.remove_cli_key()?;
-                None
-            }
-            (None, _) => None,
+        let mut access = self.access.clone();
+        let Some(dir) = dir else {
+            return Ok(access);
         };
-        Ok(AccessList { own, ..self.access.clone() })
+        let operator = dir.make_operator_key()?.public();
+        access.operators.insert(operator);
+        access.own.insert(operator);
+        match access.allow {
+            Some(_) => drop(access.own.insert(dir.make_cli_key()?.public())),
+            None => dir.remove_cli_key()?,
+        }
+        Ok(access)
     }
 
     fn read(args: &Args) -> Result<Self> {
@@ -97,8 +101,13 @@ fn access(options: &Options) -> Result<AccessList> {
         // It may as well mean everybody, and is easily meant so.
         ensure!(!allow.is_empty(), "--allow: at least one node id is expected");
     }
-    let deny = union(deny)?.unwrap_or_default();
-    Ok(AccessList { deny, allow: union(allow)?, own: None })
+    let operators = options.operator.as_deref().map(|ids| listed("--operator", ids)).transpose()?;
+    Ok(AccessList {
+        deny: union(deny)?.unwrap_or_default(),
+        allow: union(allow)?,
+        operators: operators.unwrap_or_default(),
+        own: BTreeSet::new(),
+    })
 }
 
 fn listed(flag: &str, ids: &str) -> Result<BTreeSet<PublicKey>> {

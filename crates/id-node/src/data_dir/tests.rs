@@ -45,6 +45,28 @@ fn the_identity_is_made_once_and_private() {
     }
 }
 
+#[test]
+fn an_operator_is_who_can_read_the_directory() {
+    let (_dir, data) = open();
+    assert!(operator_key(data.path()).unwrap().is_none());
+    let key = data.make_operator_key().unwrap();
+    assert_eq!(data.make_operator_key().unwrap().to_bytes(), key.to_bytes());
+    assert_eq!(operator_key(data.path()).unwrap().unwrap().to_bytes(), key.to_bytes());
+    assert_ne!(key.to_bytes(), data.identity().unwrap().to_bytes());
+    assert!(cli_key(data.path()).is_none(), "who only asks is nobody in particular");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path = data.path().join("operator-key");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        for error in [data.make_operator_key().err(), operator_key(data.path()).err()] {
+            assert!(matches!(error, Some(DataDirError::LooseMode { mode: 0o644, .. })));
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_key_that_others_can_read_is_refused() {

@@ -6,15 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use id_proto::{
-    GossipMessage, PeerEntry, Signed, Statement, Unverified, UnverifiedAnnouncement,
-    UnverifiedLeave, iroh_base::PublicKey,
+    GossipMessage, PeerAnnouncement, PeerEntry, Signed, Statement, Unverified,
+    UnverifiedAnnouncement, UnverifiedLeave, iroh_base::PublicKey,
 };
 
 use super::{
     Membership,
     deliverers::{Purse, Subject},
     dials::VERIFY_AFTER,
-    event::{Effect, Now, RemovalReason, Way},
+    event::{Effect, Now, RemovalReason, Verdict, Way},
     gate::{Gate, Refusal, author_rate},
     introducers::{Payment, Space},
     moment::Moment,
@@ -69,6 +69,35 @@ impl Membership {
         }
     }
 
+    /// What an operator hands over passes the same gate. Nobody says when it was heard, so it is as
+    /// old as its author's clock makes it, and gets no younger by being handed on.
+    pub(super) fn on_handed(
+        &mut self,
+        signed: &[u8],
+        by: PublicKey,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let verdict = if self.access.is_operator(&by) {
+            match UnverifiedAnnouncement::decode(signed) {
+                Ok(announcement) => {
+                    let age = age_by_timestamp(announcement.claimed(), now);
+                    self.believe(announcement, Way::Handed(by), age, now, effects)
+                }
+                Err(error) => self.dismiss(Refusal::from(&error)),
+            }
+        } else {
+            self.dismiss(Refusal::Denied)
+        };
+        effects.push(Effect::Judged(verdict));
+    }
+
+    /// Counts the refusal of what has no author that one could remember it by.
+    fn dismiss(&mut self, reason: Refusal) -> Verdict {
+        self.stats.count_refusal(reason);
+        Verdict::Refused(reason)
+    }
+
     /// Whether there is news of the peer as often as it promised.
     fn hears(&self, peer: &PublicKey, now: Now) -> bool {
         self.table.get(peer).is_some_and(|entry| !entry.is_overdue(now.mono))
@@ -91,7 +120,7 @@ impl Membership {
         age: Duration,
         now: Now,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Verdict {
         let (author, seq) = (announcement.claimed().node_id, announcement.claimed().seq);
         match self.admit(announcement, way, age, now) {
             Ok(Admitted { entry, is_new, evicted }) => {
@@ -107,8 +136,12 @@ impl Membership {
                     self.forget(&evicted, RemovalReason::Evicted, effects);
                 }
                 effects.push(Effect::Learned { entry, is_new });
+                if is_new { Verdict::New } else { Verdict::Newer }
             }
-            Err(refusal) => self.refuse(author, seq, way, refusal, now),
+            Err(refusal) => {
+                self.refuse(author, seq, way, refusal, now);
+                Verdict::Refused(refusal)
+            }
         }
     }
 
@@ -258,6 +291,11 @@ impl Membership {
             None => self.departed.remember_stranger(peer, seq, now),
         }
     }
+}
+
+/// How long ago the announcement was made, by its author's clock and ours.
+fn age_by_timestamp(announcement: &PeerAnnouncement, now: Now) -> Duration {
+    now.unix.saturating_sub(Duration::from_secs(announcement.timestamp_secs))
 }
 
 /// What came of an announcement that is believed.

@@ -11,7 +11,8 @@
 //!   compete with honest news of them, message by message; no rule can tell them apart unchecked.
 //!   Whoever becomes stale by that is dialled, and its own answer is never rationed.
 //! - **An answer to a query** is the word of the peer that gives it: an honest node tells only what
-//!   it has checked itself. Whoever tells forgeries has a small purse for everything it tells.
+//!   it has checked itself. Whoever tells forgeries has a small purse for everything it tells. What
+//!   an operator hands over was checked by the tool that found it, and is paid for in the same way.
 //!
 //! The purses differ by the way, so that an honest neighbour through whom a flood comes by gossip
 //! can still tell us its table.
@@ -60,7 +61,7 @@ impl Purse {
         match (way, subject) {
             (Way::Gossip(by), Subject::Stranger) => Self::Strangers(by),
             (Way::Gossip(by), Subject::Known) => Self::Known(by),
-            (Way::Told(by), _) => Self::Told(by),
+            (Way::Told(by) | Way::Handed(by), _) => Self::Told(by),
             (Way::Dialled, _) => Self::None,
         }
     }

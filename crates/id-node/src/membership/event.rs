@@ -8,7 +8,7 @@ use id_proto::{
     iroh_base::{EndpointAddr, PublicKey},
 };
 
-use super::{OwnFacts, table::Entry};
+use super::{OwnFacts, gate::Refusal, table::Entry};
 use crate::access::AccessList;
 
 /// The time, as an argument.
@@ -35,6 +35,13 @@ pub enum Event<'a> {
         /// The item of the answer, undecoded.
         item: &'a [u8],
         /// Whose answer it was.
+        by: PublicKey,
+    },
+    /// An operator of ours hands a peer over.
+    Handed {
+        /// The signed announcement, undecoded.
+        signed: &'a [u8],
+        /// Which operator.
         by: PublicKey,
     },
     /// A sync has ended.
@@ -108,8 +115,21 @@ pub enum Effect {
         /// Why.
         reason: RemovalReason,
     },
+    /// Tell whoever handed a peer over what came of it: once for each [`Event::Handed`].
+    Judged(Verdict),
     /// Make durable, before the next effect, that sequence numbers up to this one may be used.
     ReserveSeq(u64),
+}
+
+/// What came of an announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is believed; the table lacked its author.
+    New,
+    /// It is believed, and replaces an older one.
+    Newer,
+    /// It isn't believed.
+    Refused(Refusal),
 }
 
 /// Why a peer is no longer in the table.
@@ -148,6 +168,8 @@ pub(super) enum Way {
     Gossip(PublicKey),
     /// This peer told it, in answer to a query.
     Told(PublicKey),
+    /// This operator of ours handed it over.
+    Handed(PublicKey),
     /// From its author, whom we had dialled.
     Dialled,
 }
@@ -157,14 +179,14 @@ impl Way {
     pub(super) fn source(self) -> Source {
         match self {
             Self::Gossip(_) | Self::Dialled => Source::Gossip,
-            Self::Told(by) => Source::Told(by),
+            Self::Told(by) | Self::Handed(by) => Source::Told(by),
         }
     }
 
     /// Who is held to it, if anybody.
     pub(super) fn introducer(self) -> Option<PublicKey> {
         match self {
-            Self::Gossip(by) | Self::Told(by) => Some(by),
+            Self::Gossip(by) | Self::Told(by) | Self::Handed(by) => Some(by),
             Self::Dialled => None,
         }
     }

@@ -7,6 +7,7 @@ mod explaining;
 mod fixture;
 mod forgeries;
 mod gate;
+mod handed;
 mod leave;
 mod lost;
 mod random;

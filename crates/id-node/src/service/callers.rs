@@ -28,6 +28,12 @@ pub(super) struct Limits {
     pub(super) list_gap: Duration,
     /// How many listings a caller may ask for at once. Origin: protocol.md.
     pub(super) list_burst: u32,
+    /// After which time an operator may hand over another request full of peers. Origin: twenty
+    /// signatures take a millisecond of the one task that owns the table; this is 2 % of it.
+    pub(super) handover_gap: Duration,
+    /// How many such requests an operator may send at once. Origin: as many peers as one introducer
+    /// may bring a table of the default size, fifteen in each.
+    pub(super) handover_burst: u32,
 }
 
 impl Default for Limits {
@@ -39,12 +45,14 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             list_gap: Duration::from_secs(1),
             list_burst: 5,
+            handover_gap: Duration::from_millis(50),
+            handover_burst: 300,
         }
     }
 }
 
-/// Most callers whose listings are remembered. Origin: four times the connections.
-const MAX_LISTERS: usize = 4096;
+/// Most callers of whom it is remembered what they owe. Origin: four times the connections.
+const MAX_DEBTORS: usize = 4096;
 /// Most connection attempts a second before callers must show that their address is theirs. Origin: a
 /// guess; a lively node sees a few.
 const MAX_UNPROVEN: u32 = 64;
@@ -84,11 +92,41 @@ struct State {
     n_open: usize,
     by_caller: BTreeMap<PublicKey, usize>,
     by_host: BTreeMap<Host, usize>,
-    /// When the listings of a caller so far are paid for.
-    lists_paid: BTreeMap<PublicKey, Instant>,
+    listings: Paid,
+    handovers: Paid,
     /// The attempts of the current second, and those of them that name no protocol.
     attempts: PerSecond,
     unclear: PerSecond,
+}
+
+/// When what each caller was given so far is paid for.
+#[derive(Debug, Default)]
+struct Paid(BTreeMap<PublicKey, Instant>);
+
+impl Paid {
+    /// Whether `caller` may have one more now: `burst` at once, and then one after each `gap`.
+    fn pays(&mut self, caller: PublicKey, (gap, burst): (Duration, u32), now: Instant) -> bool {
+        let mine = self.0.get(&caller).map_or(now, |paid| *paid.max(&now));
+        let may = mine <= now + gap * (burst - 1);
+        if may {
+            if self.0.len() >= MAX_DEBTORS {
+                self.forget_first(now);
+            }
+            self.0.insert(caller, mine + gap);
+        }
+        may
+    }
+
+    /// Forgets whoever owes nothing, or else the one who owes least.
+    fn forget_first(&mut self, now: Instant) {
+        self.0.retain(|_, paid| *paid > now);
+        if self.0.len() >= MAX_DEBTORS
+            && let Some(least) = self.0.iter().min_by_key(|(_, paid)| **paid)
+        {
+            let least = *least.0;
+            self.0.remove(&least);
+        }
+    }
 }
 
 /// How often something happened since a second began.
@@ -141,17 +179,14 @@ impl Callers {
 
     /// Whether `caller` may have a listing now; if so, it is paid for.
     pub(super) fn pays_for_list(&self, caller: PublicKey, now: Instant) -> bool {
-        let (gap, burst) = (self.limits.list_gap, self.limits.list_burst);
-        let paid = &mut self.lock().lists_paid;
-        let mine = paid.get(&caller).map_or(now, |paid| *paid.max(&now));
-        let may = mine <= now + gap * (burst - 1);
-        if may {
-            if paid.len() >= MAX_LISTERS {
-                forget_first(paid, now);
-            }
-            paid.insert(caller, mine + gap);
-        }
-        may
+        let rate = (self.limits.list_gap, self.limits.list_burst);
+        self.lock().listings.pays(caller, rate, now)
+    }
+
+    /// Whether `caller` may hand over a request full of peers now; if so, it is paid for.
+    pub(super) fn pays_for_handover(&self, caller: PublicKey, now: Instant) -> bool {
+        let rate = (self.limits.handover_gap, self.limits.handover_burst);
+        self.lock().handovers.pays(caller, rate, now)
     }
 
     /// Whether somebody who dials must show first that their address is theirs: in a rush, when an attack
@@ -172,16 +207,6 @@ impl Callers {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Forgets whoever owes nothing, or else the one who owes least.
-fn forget_first(paid: &mut BTreeMap<PublicKey, Instant>, now: Instant) {
-    paid.retain(|_, paid| *paid > now);
-    if paid.len() >= MAX_LISTERS
-        && let Some(least) = paid.iter().min_by_key(|(_, paid)| **paid).map(|(caller, _)| *caller)
-    {
-        paid.remove(&least);
     }
 }
 
@@ -272,14 +297,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_handed_over_is_no_listing_and_has_a_budget_of_its_own() {
+        let (callers, now) = (Callers::new(Limits::default()), Instant::now());
+        let n_handed =
+            |now| (0..1000).filter(|_| callers.pays_for_handover(caller(1), now)).count();
+        assert_eq!(n_handed(now), 300);
+        assert_eq!(n_handed(now + Duration::from_millis(49)), 0);
+        assert_eq!(n_handed(now + Duration::from_secs(1)), 20);
+        assert!(callers.pays_for_handover(caller(2), now), "another one is no part of that");
+        assert!(callers.pays_for_list(caller(1), now));
+    }
+
+    #[test]
     fn as_many_listers_as_there_may_be_are_remembered_and_no_more() {
         let (callers, now) = (Callers::new(Limits::default()), Instant::now());
-        for n in 0..MAX_LISTERS as u32 + 10 {
+        for n in 0..MAX_DEBTORS as u32 + 10 {
             assert!(callers.pays_for_list(caller(n), now));
         }
-        assert_eq!(callers.lock().lists_paid.len(), MAX_LISTERS);
+        assert_eq!(callers.lock().listings.0.len(), MAX_DEBTORS);
         assert!(callers.pays_for_list(caller(0), now + Duration::from_secs(60)));
-        assert_eq!(callers.lock().lists_paid.len(), 1, "whoever owes nothing is forgotten");
+        assert_eq!(callers.lock().listings.0.len(), 1, "whoever owes nothing is forgotten");
     }
 
     #[test]

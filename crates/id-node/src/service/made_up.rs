@@ -10,6 +10,7 @@ use crate::{
     access::{Access, AccessList},
     bootstrap::Reports,
     clock::Clock,
+    handover,
     membership::{Entry, Moment, Stats, View, explain::Knowledge},
     reload::Reloads,
     topic::GossipCounts,
@@ -43,5 +44,6 @@ pub(crate) fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) 
         gossip: GossipCounts::default(),
         access: Access::new(AccessList::default()),
         reloads: Reloads::default(),
+        handover: handover::channel().0,
     }
 }

@@ -1,4 +1,5 @@
 mod explaining;
+mod handing;
 
 use std::{
     fs,

@@ -4,6 +4,7 @@ mod asking;
 mod believing;
 mod denying;
 mod going;
+mod handing;
 mod lab;
 mod meeting;
 mod member;

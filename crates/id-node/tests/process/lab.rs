@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{TryStreamExt, future::BoxFuture};
+use futures::{TryStream, TryStreamExt, future::BoxFuture};
 use id_node::{
     data_dir::RuntimeFile,
     endpoint::{self, EndpointOptions},
     id_client::{
         AskError, Client, Whoami,
         id_proto::{
-            Network, PeerEntry, PeerRef, SignedAnnouncement,
+            DiscoverReport, Network, PeerEntry, PeerRef, SignedAnnouncement,
             iroh_base::{EndpointAddr, PublicKey, SecretKey},
         },
     },
@@ -299,6 +299,15 @@ impl Asking {
     ) -> Option<PeerEntry<SignedAnnouncement>> {
         let table = self.table(node).await;
         table.into_iter().find(|entry| entry.announcement.node_id == peer)
+    }
+
+    /// Hands `found` to a node.
+    pub(crate) async fn discover(
+        &self,
+        node: &Running,
+        found: Vec<SignedAnnouncement>,
+    ) -> Result<impl TryStream<Ok = DiscoverReport, Error = AskError> + use<>, AskError> {
+        Ok(self.client.connect(node.addr()).await?.discover(found))
     }
 
     pub(crate) fn whoami(&self, addr: EndpointAddr) -> BoxFuture<'_, Result<Whoami, AskError>> {

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod lab;
+mod operating;
 mod reloading;
 mod settings;
 mod starting;

@@ -158,7 +158,7 @@ impl Play {
                     allow.iter().map(id).chain(neighbour).collect()
                 });
                 let deny = deny.iter().map(id).collect();
-                let list = AccessList { deny, allow, own: None };
+                let list = AccessList { deny, allow, ..AccessList::default() };
                 Event::AccessChanged(Arc::new(list))
             }
             Action::Noise(bytes) => Event::Gossip { message: bytes, from: self.world.neighbour() },

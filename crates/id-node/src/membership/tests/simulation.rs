@@ -323,7 +323,7 @@ impl Simulation {
                 let now = self.now;
                 self.nodes[id].forgotten.push((now, peer, reason));
             }
-            Effect::Learned { .. } | Effect::ReserveSeq(_) => {}
+            Effect::Learned { .. } | Effect::ReserveSeq(_) | Effect::Judged(_) => {}
         }
     }
 
