@@ -31,6 +31,8 @@ Examples:
   id-cli peers --gossip --timeout 60           without asking anybody: who announces itself?
   id-cli peers --depth -1 --format svg >peers.svg
   id-cli peers --depth -1 --timeout 600 --resume crawl.jsonl
+  id-cli peers idticket… --depth -1 --discover
+                                               teach this machine's node what is found
 
 The table is for eyes; scripts use tsv, json or jsonl.";
 
@@ -140,6 +142,19 @@ pub(crate) struct PeersArgs {
     /// answered isn't asked again
     #[arg(long, value_name = "FILE", conflicts_with = "gossip")]
     pub(crate) resume: Option<PathBuf>,
+
+    /// Hand the peers that were found to this machine's node, which takes in whom it believes; whoever
+    /// may read its data directory may
+    #[arg(long, conflicts_with = "discover_to")]
+    pub(crate) discover: bool,
+
+    /// Hand them to this node, whose operator has named the key's id by --operator
+    #[arg(long, value_name = "NODE", requires = "operator_key")]
+    pub(crate) discover_to: Option<PeerRef>,
+
+    /// As whom to hand them over: a file that nobody else may read, with 64 hex digits
+    #[arg(long, value_name = "FILE", requires = "discover_to")]
+    pub(crate) operator_key: Option<PathBuf>,
 
     /// How to print the peers
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -351,6 +366,8 @@ mod tests {
 
     use super::*;
 
+    const ID: &str = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+
     fn peers(args: &[&str]) -> Result<PeersArgs, clap::Error> {
         let command_line = ["id-cli", "peers"].iter().chain(args);
         match Cli::try_parse_from(command_line)?.command {
@@ -420,7 +437,7 @@ mod tests {
 
     #[test]
     fn whom_to_ask_is_this_machines_node_unless_another_one_is_named() {
-        let id = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+        let id = ID;
         let at = |args: &[&str]| match Cli::try_parse_from(
             [&["id-cli", "explain", id], args].concat(),
         ) {
@@ -438,6 +455,11 @@ mod tests {
         assert!(peers(&["--rpc", "--gossip"]).is_err());
         assert!(peers(&["--resume", "file", "--gossip"]).is_err());
         assert!(peers(&["--json", "--format", "tsv"]).is_err());
+        assert!(peers(&["--discover", "--discover-to", ID, "--operator-key", "file"]).is_err());
+        assert!(peers(&["--discover-to", ID]).is_err(), "as whom?");
+        assert!(peers(&["--operator-key", "file"]).is_err(), "for what?");
+        assert!(peers(&["--discover-to", ID, "--operator-key", "file"]).is_ok());
+        assert!(peers(&["--gossip", "--discover"]).is_ok());
         assert!(peers(&["--relay", "default", "--no-relay"]).is_err());
         assert!(peers(&["--topic-secret", "a", "--topic-secret-file", "b"]).is_err());
     }

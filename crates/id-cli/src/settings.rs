@@ -1,6 +1,7 @@
 //! What the arguments, the environment and this machine's node amount to. Nobody looks at flags
 //! after this.
 
+mod handover;
 mod watch;
 
 use std::{
@@ -28,7 +29,10 @@ use crate::{
     source::{LocalNode, Source, Wanted, other_network},
 };
 
-pub(crate) use self::watch::WatchSettings;
+pub(crate) use self::{
+    handover::{Handover, Receiver},
+    watch::WatchSettings,
+};
 
 /// Settings of `peers`.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub(crate) struct PeersSettings {
     pub(crate) shows_edges: bool,
     /// Where what is found is noted, and was noted by a crawl that was killed.
     pub(crate) resume: Option<PathBuf>,
+    /// Whom what is found is handed to.
+    pub(crate) handover: Option<Handover>,
     pub(crate) format: Format,
     pub(crate) progress: ProgressMode,
 }
@@ -85,6 +91,7 @@ impl PeersSettings {
             key = local.key();
             Ok(local)
         };
+        let handover = handover::handover(&args, &network)?;
         let asks = args.check || args.resume.is_some();
         let wanted = if asks { Wanted::Rpc } else { wanted };
         let shows_edges = shows_edges(format, args.edges)?;
@@ -104,6 +111,7 @@ impl PeersSettings {
             check: args.check,
             shows_edges,
             resume: args.resume,
+            handover,
             format,
             progress: args.progress,
         })

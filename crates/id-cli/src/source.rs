@@ -10,7 +10,7 @@ use id_client::id_proto::{
     Network, NetworkTag,
     iroh_base::{EndpointAddr, SecretKey},
 };
-use id_node::data_dir::{RuntimeFile, cli_key, default_data_dir};
+use id_node::data_dir::{DataDirError, RuntimeFile, cli_key, default_data_dir, operator_key};
 
 use crate::exit::Stop;
 
@@ -81,7 +81,16 @@ impl LocalNode {
         self.data_dir.as_deref().filter(|_| self.runtime.is_some()).and_then(cli_key)
     }
 
-    fn missing(&self) -> Stop {
+    /// The key that shows its operator. `None` if it is of a release that makes none.
+    ///
+    /// # Errors
+    ///
+    /// If we may not read its data directory, or others may.
+    pub(crate) fn operator_key(&self) -> Result<Option<SecretKey>, DataDirError> {
+        self.data_dir.as_deref().map_or(Ok(None), operator_key)
+    }
+
+    pub(crate) fn missing(&self) -> Stop {
         let message = match &self.data_dir {
             Some(dir) => format!("no node runs on this machine (looked into {})", dir.display()),
             None => "no node runs on this machine".to_owned(),

@@ -283,6 +283,8 @@ impl Running {
                 }
             }
         }
+        // Whoever asks behind the report sees what it says, or soon does if the table is large.
+        self.do_what_is_due();
         // Whoever has hung up doesn't want to know.
         let _ = handed.report.send(verdicts.report());
     }

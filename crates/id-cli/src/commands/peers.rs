@@ -1,6 +1,7 @@
 //! `peers`: the peers that nodes know, or that announce themselves.
 
 mod gossip;
+mod handover;
 mod resume;
 pub(super) mod rpc;
 mod verdict;
@@ -8,13 +9,13 @@ mod verdict;
 use std::time::SystemTime;
 
 use anyhow::Result;
-use id_client::{Past, StopReason, iroh::Endpoint};
+use id_client::{Past, StopReason, id_proto::SignedAnnouncement, iroh::Endpoint};
 
 use self::resume::{Frame, Journal};
 use crate::{
     cli::PeersArgs,
     commands::with_endpoint,
-    exit::Exit,
+    exit::{Exit, Stop},
     interrupt::Interrupt,
     output::{
         Printer,
@@ -43,13 +44,18 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
             interrupt,
             resumed,
         };
-        let outcome = match &settings.source {
+        let mut outcome = match &settings.source {
             Source::Rpc(seeds) => search.crawl(header, seeds).await?,
             Source::Gossip(bootstrap) => search.listen(header, bootstrap).await?,
         };
-        let Search { printer, progress, interrupt, .. } = search;
-        // The bar goes before data comes, and from here on Ctrl-C ends the program at once.
-        drop((progress, interrupt));
+        let Search { printer, progress, mut interrupt, .. } = search;
+        // The bar goes before data comes.
+        drop(progress);
+        if let Some(handover) = &settings.handover {
+            handover::perform(handover, &settings, &mut outcome, &mut interrupt).await;
+        }
+        // From here on Ctrl-C ends the program at once.
+        drop(interrupt);
         printer.finish(&outcome.document)?;
         Ok(verdict::pronounce(&outcome, &settings))
     })
@@ -97,6 +103,10 @@ struct Outcome {
     document: Document,
     stopped_by: Option<StopReason>,
     reached: Reached,
+    /// What may be handed to a node.
+    found: Vec<SignedAnnouncement>,
+    /// Why it wasn't handed over, or not all of it.
+    not_handed: Option<Stop>,
 }
 
 /// Whether anybody was there to tell of peers.

@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::{
-    output::model::{Check, Document, Edges},
+    output::{
+        handed::HandedOver,
+        model::{Check, Document, Edges},
+    },
     sanitize,
 };
 
@@ -14,7 +17,8 @@ pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()
         Some(edges) => (Some(edges), Some(document.n_edges_left_out())),
         None => (None, None),
     };
-    pretty(&Whole { document, edges, edges_left_out, agreement: agreement(document) }, out)
+    let (agreement, discover) = (agreement(document), discover(document));
+    pretty(&Whole { document, edges, edges_left_out, agreement, discover }, out)
 }
 
 /// The document, with what isn't there unless it is asked for.
@@ -28,11 +32,18 @@ struct Whole<'a> {
     edges_left_out: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agreement: Option<&'a Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discover: Option<&'a HandedOver>,
 }
 
 /// What came of comparing views, if that was asked for; `null` if it can't be said.
 pub(super) fn agreement(document: &Document) -> Option<&Check> {
     document.check.is_wanted().then_some(&document.check)
+}
+
+/// What came of handing the peers to a node, if that was asked for; `null` if none was.
+pub(super) fn discover(document: &Document) -> Option<&HandedOver> {
+    document.discover.is_wanted().then_some(&document.discover)
 }
 
 /// Writes `value` over several lines.

@@ -13,6 +13,7 @@ use id_client::Graph;
 use serde::Serialize;
 
 use crate::output::{
+    handed::HandedOver,
     json,
     model::{Check, Crawl, Document, Header, Peer, Summary},
 };
@@ -34,6 +35,8 @@ enum Line<'a> {
         edges_left_out: Option<u64>,
         #[serde(skip_serializing_if = "Option::is_none")]
         agreement: Option<&'a Check>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        discover: Option<&'a HandedOver>,
     },
 }
 
@@ -69,8 +72,8 @@ impl<W: Write> Lines<W> {
         }
         let Document { crawl, summary, .. } = document;
         let edges_left_out = document.graph.as_ref().map(Graph::n_left_out);
-        let agreement = json::agreement(document);
-        self.write(&Line::Summary { crawl, summary, edges_left_out, agreement })
+        let (agreement, discover) = (json::agreement(document), json::discover(document));
+        self.write(&Line::Summary { crawl, summary, edges_left_out, agreement, discover })
     }
 
     fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
@@ -109,8 +112,10 @@ mod tests {
                 .map(|edge| Value::from(vec![edge["from"].clone(), edge["to"].clone()]))
                 .collect();
         }
-        if let Some(agreement) = summary.get("agreement") {
-            document["agreement"] = agreement.clone();
+        for asked_for in ["agreement", "discover"] {
+            if let Some(part) = summary.get(asked_for) {
+                document[asked_for] = part.clone();
+            }
         }
         document["peers"] = lines.into();
         remove_type(&mut document);

@@ -4,6 +4,7 @@ pub(crate) mod diff;
 mod dot;
 pub(crate) mod explain;
 mod graphml;
+pub(crate) mod handed;
 mod introducers;
 pub(crate) mod json;
 mod jsonl;

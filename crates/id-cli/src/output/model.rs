@@ -17,6 +17,8 @@ use id_client::{
 };
 use serde::{Serialize, Serializer};
 
+use super::handed::HandedOver;
+
 /// A minor number grows when a field is added; a major one when a reader must change.
 pub(crate) const FORMAT_VERSION: &str = "1.0";
 
@@ -38,6 +40,9 @@ pub(crate) struct Document {
     /// Whether those who answered see one network, if that was asked for.
     #[serde(skip)]
     pub(crate) check: Check,
+    /// What came of handing the peers to a node, if that was asked for.
+    #[serde(skip)]
+    pub(crate) discover: HandedOver,
 }
 
 /// What came of comparing views.
@@ -272,7 +277,15 @@ impl Document {
 
     fn new(header: Header, crawl: Crawl, peers: Vec<Peer>, graph: Option<Graph>) -> Self {
         debug_assert!(peers.is_sorted_by(|a, b| a.node_id < b.node_id), "edges are by position");
-        Self { header, crawl, summary: Summary::of(&peers), peers, graph, check: Check::NotWanted }
+        Self {
+            header,
+            crawl,
+            summary: Summary::of(&peers),
+            peers,
+            graph,
+            check: Check::NotWanted,
+            discover: HandedOver::NotWanted,
+        }
     }
 
     /// `other`, with these peers instead of its own.

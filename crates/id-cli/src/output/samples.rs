@@ -17,6 +17,7 @@ use id_client::{
 
 use crate::output::{
     Format,
+    handed::{Handed, HandedOver},
     model::{Agreement, Check, Document, Header, Peer, Status, View},
     render,
 };
@@ -46,6 +47,8 @@ pub(crate) fn all() -> Vec<(&'static str, Document)> {
         ("partial with edges", partial_with_edges()),
         ("split", checked(Check::Known(split()))),
         ("views unknown", checked(Check::Unknown)),
+        ("handed over", handed_over(HandedOver::Done(handed()))),
+        ("not handed over", handed_over(HandedOver::Nothing)),
     ]
 }
 
@@ -115,6 +118,16 @@ pub(crate) fn partial_with_edges() -> Document {
 }
 
 /// A crawl whose views were compared.
+pub(crate) fn handed_over(discover: HandedOver) -> Document {
+    Document { discover, ..complete() }
+}
+
+/// What came of handing three peers to a node.
+pub(crate) fn handed() -> Handed {
+    let refused = BTreeMap::from([("expired".to_owned(), 1)]);
+    Handed { handed: 3, new: 1, known: 1, refused }
+}
+
 pub(crate) fn checked(check: Check) -> Document {
     Document { check, ..complete() }
 }

@@ -43,7 +43,9 @@ impl Search<'_> {
         let heard =
             Heard { entries, stopped_by, duration: started.elapsed(), limits: &settings.limits };
         let reached = if heard.entries.is_empty() { Reached::Nobody } else { Reached::Somebody };
-        Ok(Outcome { document: Document::of_gossip(header, &heard), stopped_by, reached })
+        let document = Document::of_gossip(header, &heard);
+        let found = heard.entries.into_iter().map(|entry| entry.announcement).collect();
+        Ok(Outcome { document, stopped_by, reached, found, not_handed: None })
     }
 
     /// Waits, and says why it didn't wait to the end.

@@ -4,7 +4,8 @@ use std::io;
 
 use anyhow::Result;
 use id_client::{
-    Crawl, CrawlEvent, CrawlReport, Crawler, PeerStatus, id_proto::iroh_base::EndpointAddr,
+    Crawl, CrawlEvent, CrawlReport, Crawler, PeerStatus,
+    id_proto::{SignedAnnouncement, iroh_base::EndpointAddr},
 };
 
 use super::{Outcome, Reached, Search, resume::MAX_NAMED};
@@ -48,7 +49,10 @@ impl Search<'_> {
         if !self.settings.shows_edges {
             document.graph = None;
         }
-        Ok(Outcome { document, stopped_by: report.stopped_by, reached: reached(&report) })
+        let (stopped_by, reached) = (report.stopped_by, reached(&report));
+        let found = self.settings.handover.as_ref().map(|_| announcements(report));
+        let found = found.unwrap_or_default();
+        Ok(Outcome { document, stopped_by, reached, found, not_handed: None })
     }
 
     /// Shows how far the crawl is, and prints a peer whose fate is known.
@@ -65,6 +69,18 @@ impl Search<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What those who are known say of themselves: first those who answered, last those who failed, for a
+/// node takes in only so many at once.
+fn announcements(report: CrawlReport) -> Vec<SignedAnnouncement> {
+    let mut peers = report.peers;
+    peers.sort_by_key(|peer| match peer.status {
+        PeerStatus::Answered => 0,
+        PeerStatus::NotAsked => 1,
+        PeerStatus::Failed { .. } => 2,
+    });
+    peers.into_iter().filter_map(|peer| peer.announcement).collect()
 }
 
 /// Somebody was there unless all that came of it is failed seeds.

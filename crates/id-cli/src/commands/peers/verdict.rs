@@ -23,6 +23,10 @@ pub(super) fn pronounce(outcome: &Outcome, settings: &PeersSettings) -> Exit {
         views(document).iter().for_each(|said| talk::note(said));
     }
     let exit = decide(outcome, settings.min_peers);
+    if let Some(stop) = &outcome.not_handed {
+        talk::failure(&stop.message);
+        stop.hint.iter().for_each(|hint| talk::hint(hint));
+    }
     // Who reached nobody needn't be told that it took all the time there was.
     let stopped = outcome.stopped_by.filter(|_| exit != Exit::NoSource);
     let stopped = stopped.map(|reason| early_end(reason, &document.crawl.limits));
@@ -45,6 +49,7 @@ fn decide(outcome: &Outcome, min_peers: usize) -> Exit {
     match outcome.stopped_by {
         Some(StopReason::Interrupted) => Exit::Interrupted,
         _ if outcome.reached == Reached::Nobody => Exit::NoSource,
+        _ if outcome.not_handed.is_some() => Exit::Failure,
         _ if !unmet(&outcome.document, min_peers).is_empty() => Exit::Unmet,
         Some(_) => Exit::StoppedEarly,
         None => Exit::Ok,
@@ -184,10 +189,11 @@ fn complain(document: &Document) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::samples;
+    use crate::{exit::Stop, output::samples};
 
     fn outcome(stopped_by: Option<StopReason>, reached: Reached) -> Outcome {
-        Outcome { document: samples::complete(), stopped_by, reached }
+        let document = samples::complete();
+        Outcome { document, stopped_by, reached, found: Vec::new(), not_handed: None }
     }
 
     #[test]
@@ -213,10 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_handed_over_is_a_failure_unless_nothing_was_found_at_all() {
+        use Reached::{Nobody, Somebody};
+        let exit = |stopped_by, reached, min_peers| {
+            let not_handed = Some(Stop::no_source("no node runs"));
+            decide(&Outcome { not_handed, ..outcome(stopped_by, reached) }, min_peers)
+        };
+        assert_eq!(exit(None, Somebody, 0), Exit::Failure);
+        assert_eq!(exit(Some(StopReason::Timeout), Somebody, 1000), Exit::Failure);
+        assert_eq!(exit(None, Nobody, 0), Exit::NoSource);
+        assert_eq!(exit(Some(StopReason::Interrupted), Somebody, 0), Exit::Interrupted);
+    }
+
+    #[test]
     fn split_network_is_a_condition_unmet_and_so_is_one_of_which_it_cant_be_said() {
         let verdict = |check| {
             let document = samples::checked(check);
-            let outcome = Outcome { document, stopped_by: None, reached: Reached::Somebody };
+            let outcome = Outcome { document, ..outcome(None, Reached::Somebody) };
             (decide(&outcome, 0), unmet(&outcome.document, 0).join("; "))
         };
         let whole = Agreement { split: false, ..samples::split() };
