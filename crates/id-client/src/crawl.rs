@@ -19,7 +19,7 @@ pub use agreement::{Agreement, View};
 pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
 pub use graph::Graph;
-pub use limits::{Depth, Limits, MAX_PARKED};
+pub use limits::{Depth, Limits, MAX_ATTEMPTS, MAX_PARKED, MAX_PUT_OFF};
 pub use past::{Answer, Named, Past, Use};
 pub use report::{
     Alone, CrawlReport, CrawledPeer, MAX_ANSWERED_SHARE, MAX_VIA, MIN_ASKED_ALONE, PeerStatus,

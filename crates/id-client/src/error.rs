@@ -59,6 +59,14 @@ impl FailKind {
         Self::Internal,
     ];
 
+    /// Whether it may pass by itself, and soon: the peer had too much to do, or a connection was lost.
+    ///
+    /// A time-out isn't: within it QUIC has sent its packets again already, and to wait once more for all
+    /// who are gone would make a crawl as much longer.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Busy | Self::Lost)
+    }
+
     /// The stable lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

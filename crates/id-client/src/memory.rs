@@ -75,6 +75,12 @@ pub enum Behaviour {
     Refuses,
     /// Hangs up after so many pages.
     HangsUpAfter(usize),
+    /// Hangs up after so many pages the first time, and answers the next time.
+    HangsUpOnceAfter(usize),
+    /// Hangs up after so many pages, and isn't there any more the next time.
+    DiesAfter(usize),
+    /// Has too much to do when it is first asked, and answers the next time.
+    BusyOnce,
     /// Gives pages for ever; behind its table, such as nobody can read.
     Endless,
     /// Gives its first page for ever.
@@ -219,6 +225,20 @@ impl MemoryNetwork {
         lock(&self.log).n_open
     }
 
+    /// How a peer that was just asked behaves, now that it was asked so often.
+    fn now_of(&self, id: &PublicKey) -> Behaviour {
+        let behaviour = self.nodes[self.by_id[id]].behaviour.clone();
+        let is_first = || lock(&self.log).asked.iter().filter(|asked| *asked == id).count() == 1;
+        match behaviour {
+            Behaviour::HangsUpOnceAfter(n) if is_first() => Behaviour::HangsUpAfter(n),
+            Behaviour::BusyOnce if is_first() => Behaviour::BusyOnce,
+            Behaviour::HangsUpOnceAfter(_) | Behaviour::BusyOnce => Behaviour::Honest,
+            Behaviour::DiesAfter(n) if is_first() => Behaviour::HangsUpAfter(n),
+            Behaviour::DiesAfter(_) => Behaviour::Silent,
+            always => always,
+        }
+    }
+
     fn node_mut(&mut self, i: usize) -> &mut Node {
         Arc::make_mut(&mut self.nodes[i])
     }
@@ -233,7 +253,7 @@ impl Transport for MemoryNetwork {
         let node = self.index_of(&peer.id).map(|i| self.nodes[i].clone());
         let open = Open::new(&self.log, peer.id);
         let answer = match node {
-            Some(node) => node.answer(max_entries as usize),
+            Some(node) => node.behave_as(self.now_of(&peer.id)).answer(max_entries as usize),
             None => fail(FailKind::NoAddress, "nobody by that id"),
         };
         answer.inspect(move |_| open.keep()).boxed()
@@ -301,6 +321,13 @@ impl Node {
         }
     }
 
+    fn behave_as(self: Arc<Self>, behaviour: Behaviour) -> Arc<Self> {
+        match self.behaviour == behaviour {
+            true => self,
+            false => Arc::new(Self { behaviour, ..(*self).clone() }),
+        }
+    }
+
     fn answer(self: Arc<Self>, max_entries: usize) -> BoxStream<'static, Result<Reply, AskError>> {
         let connected = stream::once(future::ok(Reply::Connected(ROUTE)));
         let pages = stream::iter(self.clone().pages(max_entries)).map(Reply::Page).map(Ok);
@@ -313,7 +340,10 @@ impl Node {
             Behaviour::Silent => stream::pending().boxed(),
             Behaviour::Mute => connected.chain(stream::pending()).boxed(),
             Behaviour::Refuses => fail(FailKind::Refused, "no"),
-            Behaviour::HangsUpAfter(n) => {
+            Behaviour::BusyOnce => connected.chain(fail(FailKind::Busy, "not now")).boxed(),
+            Behaviour::HangsUpAfter(n)
+            | Behaviour::HangsUpOnceAfter(n)
+            | Behaviour::DiesAfter(n) => {
                 let rest = fail(FailKind::Lost, "hung up");
                 connected.chain(pages.take(n)).chain(rest).boxed()
             }

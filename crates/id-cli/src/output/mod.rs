@@ -1,5 +1,6 @@
 //! Output formats: siblings, each rendered from the one [`model`].
 
+mod agreement;
 pub(crate) mod diff;
 mod dot;
 pub(crate) mod explain;

@@ -17,6 +17,7 @@ use id_client::{
 };
 use serde::{Serialize, Serializer};
 
+pub(crate) use super::agreement::{Agreement, Check};
 use super::handed::HandedOver;
 
 /// A minor number grows when a field is added; a major one when a reader must change.
@@ -43,41 +44,6 @@ pub(crate) struct Document {
     /// What came of handing the peers to a node, if that was asked for.
     #[serde(skip)]
     pub(crate) discover: HandedOver,
-}
-
-/// What came of comparing views.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Check {
-    #[default]
-    NotWanted,
-    /// It can't be said.
-    Unknown,
-    Known(Agreement),
-}
-
-/// What those who answered know of each other.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Agreement {
-    pub(crate) split: bool,
-    /// Sizes, the largest first.
-    pub(crate) islands: Vec<usize>,
-    pub(crate) strong_islands: Vec<usize>,
-    pub(crate) one_way_edges: usize,
-    /// By node id.
-    pub(crate) views: Vec<View>,
-}
-
-/// What one of them knows of the others.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct View {
-    pub(crate) node_id: String,
-    /// How many of the others it doesn't know.
-    pub(crate) missing: usize,
-    pub(crate) missing_share: f64,
-    /// Positions in the lists of sizes.
-    pub(crate) island: usize,
-    pub(crate) strong_island: usize,
 }
 
 /// Who named whom, as JSON: `[["from", "to"], …]`.
@@ -176,6 +142,8 @@ pub(crate) struct Peer {
     pub(crate) error: Option<&'static str>,
     /// The same for people.
     pub(crate) error_message: Option<String>,
+    /// How often it was its turn to be asked.
+    pub(crate) attempts: u8,
     /// Hops from the nodes that the crawl started from.
     pub(crate) depth: Option<u32>,
     /// Who named it.
@@ -312,31 +280,6 @@ impl Document {
     }
 }
 
-impl Check {
-    /// Compares the views of a crawl.
-    pub(crate) fn of(report: &CrawlReport) -> Self {
-        let Some(found) = report.agreement() else { return Self::Unknown };
-        let view = |view: &id_client::View| View {
-            node_id: report.peers[view.peer as usize].node_id.to_string(),
-            missing: view.n_missing,
-            missing_share: thousandths(found.share_missing(view)),
-            island: view.island,
-            strong_island: view.strong_island,
-        };
-        Self::Known(Agreement {
-            split: found.is_split(),
-            one_way_edges: found.n_one_way,
-            views: found.views.iter().map(view).collect(),
-            islands: found.islands,
-            strong_islands: found.strong_islands,
-        })
-    }
-
-    pub(crate) fn is_wanted(&self) -> bool {
-        *self != Self::NotWanted
-    }
-}
-
 impl Serialize for Edges<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.edges())
@@ -407,6 +350,7 @@ impl Peer {
             status,
             error,
             error_message,
+            attempts: peer.attempts,
             age_secs: peer.age.map(|age| thousandths(age.as_secs_f64())),
             answered_dial_age_secs: peer.verified_age.map(|age| thousandths(age.as_secs_f64())),
             depth: Some(peer.depth),
@@ -458,6 +402,7 @@ impl Peer {
             status: Status::NotAsked,
             error: None,
             error_message: None,
+            attempts: 0,
             depth: None,
             via: Vec::new(),
             verified: false,

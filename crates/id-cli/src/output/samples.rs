@@ -17,8 +17,9 @@ use id_client::{
 
 use crate::output::{
     Format,
+    agreement::View,
     handed::{Handed, HandedOver},
-    model::{Agreement, Check, Document, Header, Peer, Status, View},
+    model::{Agreement, Check, Document, Header, Peer, Status},
     render,
 };
 
@@ -59,6 +60,7 @@ pub(crate) fn complete() -> Document {
         answered(2, None, 1, &[1]),
         CrawledPeer {
             status: PeerStatus::NotAsked,
+            attempts: 0,
             route: None,
             ..answered(3, Some("elm"), 2, &[1, 2])
         },
@@ -80,10 +82,12 @@ pub(crate) fn partial() -> Document {
     let forger = CrawledPeer {
         told: Some(Told { n_peers: 18, alone: Some(Alone { known: 17, asked: 16, failed: 16 }) }),
         rejected: BTreeMap::from([(RejectReason::BadSignature, 3), (RejectReason::Expired, 1)]),
+        attempts: 2,
         ..answered(2, Some("birch"), 1, &[1])
     };
     let not_asked = CrawledPeer {
         status: PeerStatus::NotAsked,
+        attempts: 0,
         route: None,
         ..answered(3, None, 2, &[2, 1, 4])
     };
@@ -241,6 +245,7 @@ fn answered(seed: u8, name: Option<&str>, depth: u32, via: &[u8]) -> CrawledPeer
         age: Some(Duration::from_micros(4_200_400)),
         verified_age: Some(Duration::from_secs(61)),
         status: PeerStatus::Answered,
+        attempts: 1,
         depth,
         via: via.iter().map(|seed| key(*seed).public()).collect(),
         route: Some(Route { path: PathKind::Direct, rtt: Duration::from_nanos(1_900_499) }),

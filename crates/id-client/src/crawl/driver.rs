@@ -1,7 +1,7 @@
 //! The driver: puts the state machine's questions to a transport, and reads the clocks.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     sync::Arc,
     time::Duration,
@@ -14,7 +14,7 @@ use futures::{
 };
 use id_proto::{Network, PeersPage, SignedAnnouncement, iroh_base::PublicKey};
 use iroh::{Endpoint, EndpointAddr, TransportAddr};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::{
     address_policy::AddressPolicy,
@@ -149,6 +149,7 @@ impl Crawler {
             ask_timeout,
             connect_timeout,
             dialling: BTreeSet::new(),
+            failed: BTreeMap::new(),
             checker: Checker::new(),
             patience: Patience::default(),
             last_step: Instant::now(),
@@ -224,6 +225,8 @@ pub struct Crawl {
     connect_timeout: Duration,
     /// Who is being asked, isn't reached yet, and holds a place of those who are asked at the same time.
     dialling: BTreeSet<(Instant, PublicKey)>,
+    /// When those failed who are put off.
+    failed: BTreeMap<PublicKey, Instant>,
     checker: Checker,
     patience: Patience,
     /// When somebody last did something.
@@ -296,25 +299,48 @@ impl Crawl {
     }
 
     fn ask_more(&mut self) {
-        while let Some(Ask { peer, depth }) = self.state.poll() {
+        while let Some(Ask { peer, depth, attempt }) = self.state.poll() {
+            if attempt > 1 {
+                self.ask_again(peer);
+                continue;
+            }
             if let Some((_, Use::InsteadOfAsking)) = self.past.answer(&peer.id) {
                 let step = Step::Recalled(peer.id);
                 self.asking.push(Box::pin(std::future::ready(step)));
                 continue;
             }
             self.events.push_back(CrawlEvent::Dialing { peer: peer.id, depth });
-            let question = Question {
-                peer: peer.id,
-                replies: self.transport.list_peers(peer, MAX_ENTRIES),
-                started: Instant::now(),
-                is_reached: false,
-                connected_by: clock::deadline(self.connect_timeout.min(self.ask_timeout)),
-                deadline: clock::deadline(self.ask_timeout),
-            };
-            self.dialling.insert((question.started, question.peer));
-            self.asking.push(Box::pin(question.step()));
+            self.ask(peer, self.connect_timeout);
         }
-        self.events.extend(self.state.undialled());
+        let undialled = self.state.undialled();
+        self.events.extend(undialled);
+    }
+
+    /// Asks somebody who was put off, not too soon. Whoever has to wait for that is in nobody's way.
+    fn ask_again(&mut self, peer: EndpointAddr) {
+        self.events.push_back(CrawlEvent::AskedAgain { peer: peer.id });
+        let connect_timeout = self.connect_timeout.min(CONNECT_AGAIN);
+        let failed = self.failed.remove(&peer.id);
+        let rest = failed.map_or(Duration::ZERO, |at| AGAIN_AFTER.saturating_sub(at.elapsed()));
+        if rest.is_zero() {
+            return self.ask(peer, connect_timeout);
+        }
+        self.state.on_slow(peer.id);
+        let step = sleep(rest).map(move |()| Step::Rested { peer, connect_timeout });
+        self.asking.push(Box::pin(step));
+    }
+
+    fn ask(&mut self, peer: EndpointAddr, connect_timeout: Duration) {
+        let question = Question {
+            peer: peer.id,
+            replies: self.transport.list_peers(peer, MAX_ENTRIES),
+            started: Instant::now(),
+            is_reached: false,
+            connected_by: clock::deadline(connect_timeout.min(self.ask_timeout)),
+            deadline: clock::deadline(self.ask_timeout),
+        };
+        self.dialling.insert((question.started, question.peer));
+        self.asking.push(Box::pin(question.step()));
     }
 
     /// Waits for the next step of any answer, or for the deadline; not for ever for those who may be gone.
@@ -356,6 +382,7 @@ impl Crawl {
             Step::Told { question, reply } => self.take_reply(question, reply),
             Step::Checked { question, page } => self.take_page(question, page),
             Step::Recalled(peer) => self.recall(peer, None),
+            Step::Rested { peer, connect_timeout } => self.ask(peer, connect_timeout),
         }
     }
 
@@ -399,7 +426,11 @@ impl Crawl {
     /// Takes what `peer` answered in the past, if it did, for what it doesn't now.
     fn recall(&mut self, peer: PublicKey, failed: Option<AskError>) {
         let now = clock::unix_secs();
-        self.events.extend(self.state.on_recalled(peer, &self.past, now, failed));
+        let events = self.state.on_recalled(peer, &self.past, now, failed);
+        if let [CrawlEvent::PutOff { peer, .. }] = events[..] {
+            self.failed.insert(peer, Instant::now());
+        }
+        self.events.extend(events);
     }
 }
 
@@ -418,6 +449,8 @@ enum Step {
     Told { question: Question, reply: Option<Result<Reply, AskError>> },
     /// A page of its answer was checked.
     Checked { question: Question, page: CheckedPage },
+    /// A peer that was put off may be asked again.
+    Rested { peer: EndpointAddr, connect_timeout: Duration },
     /// A peer isn't asked, because of what it answered in the past.
     Recalled(PublicKey),
 }
@@ -445,3 +478,10 @@ const FEW: usize = 4;
 /// How long a crawl may have nothing to do before it loses patience. Origin: answers come every millisecond or two
 /// when sixteen peers are asked at the same time.
 const IDLE: Duration = Duration::from_millis(10);
+
+/// How long a peer that was put off is left alone at least. Origin: nodes let a caller list their table once a second.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long it may take to reach a peer again, of [`Limits::connect_timeout`]. It was there a moment ago: who has died
+/// since shouldn't hold up the end of a crawl. Origin: QUIC sends its first packet again after one second.
+const CONNECT_AGAIN: Duration = Duration::from_secs(2);

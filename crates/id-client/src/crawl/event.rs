@@ -33,6 +33,19 @@ pub enum CrawlEvent {
         /// How many entries it gave that were believed.
         n_entries: usize,
     },
+    /// A peer failed, perhaps only for now ([`crate::FailKind::is_transient`]): it is asked again when
+    /// there is nobody else to ask. What it told stays.
+    PutOff {
+        /// Who.
+        peer: PublicKey,
+        /// Why.
+        error: AskError,
+    },
+    /// A peer that was put off is being asked again.
+    AskedAgain {
+        /// Who.
+        peer: PublicKey,
+    },
     /// A peer failed, and what it answered in the past is to stand for it then: see
     /// [`crate::Use::IfItFails`]. [`CrawlEvent::Recalled`] is next.
     Missed {

@@ -18,6 +18,7 @@ use crate::{
         report::{Alone, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, Told},
     },
     entry::{Candidate, Claims},
+    error::AskError,
     transport::Route,
 };
 
@@ -33,8 +34,10 @@ pub(super) struct Peer {
     pub(super) via: Vec<PublicKey>,
     pub(super) route: Option<Route>,
     pub(super) rejected: BTreeMap<RejectReason, u64>,
-    /// How many others it named, once it gave a page.
+    /// How many others it named, once it gave a page; of two attempts, in that which named more.
     pub(super) n_told: Option<u64>,
+    /// How often it was its turn.
+    pub(super) attempts: u8,
     pub(super) progress: Progress,
 }
 
@@ -44,6 +47,8 @@ pub(super) enum Progress {
     Known(Option<Turn>),
     /// Being asked.
     Asking(Box<Asking>),
+    /// Failed, and waits to be asked again.
+    PutOff(Box<Asking>),
     /// Answered or failed.
     Ended { status: PeerStatus, is_cut_short: bool },
 }
@@ -54,12 +59,41 @@ pub(super) struct Asking {
     pub(super) turn: Turn,
     /// Whether it is waited for besides those that are asked.
     pub(super) is_parked: bool,
+    /// What this attempt has brought.
+    pub(super) told: Telling,
+    /// Whom the attempt before named.
+    pub(super) named_before: Numbers,
+    /// Why the attempt before failed.
+    pub(super) failure: Option<AskError>,
+    /// The answer, if it is kept and there is room for it.
+    pub(super) keeping: Option<Keeping>,
+}
+
+impl Asking {
+    /// The first attempt, at `turn`.
+    pub(super) fn new(turn: Turn, keeping: Option<Keeping>) -> Self {
+        Self {
+            turn,
+            is_parked: false,
+            told: Telling::default(),
+            named_before: Numbers::default(),
+            failure: None,
+            keeping,
+        }
+    }
+}
+
+/// What one attempt at an answer has brought.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Telling {
     /// How many entries were believed.
     pub(super) n_entries: usize,
     /// Whom they are about.
     pub(super) named: Numbers,
-    /// The answer, if it is kept and there is room for it.
-    pub(super) keeping: Option<Keeping>,
+    /// How many others it named, those for whom there was no room included.
+    pub(super) n_others: u64,
+    /// Entries that were not believed, by reason.
+    pub(super) rejected: BTreeMap<RejectReason, u64>,
 }
 
 /// A set of numbers of peers: a bit for each peer of the crawl, because every answer may name them
@@ -77,6 +111,13 @@ impl Numbers {
         let is_new = self.0[word] & bit == 0;
         self.0[word] |= bit;
         is_new
+    }
+
+    /// Adds all of `others`.
+    pub(super) fn extend(&mut self, others: &Self) {
+        let len = self.0.len().max(others.0.len());
+        self.0.resize(len, 0);
+        self.0.iter_mut().zip(&others.0).for_each(|(word, other)| *word |= other);
     }
 
     pub(super) fn contains(&self, number: Number) -> bool {
@@ -107,6 +148,7 @@ impl Peer {
             route: None,
             rejected: BTreeMap::new(),
             n_told: None,
+            attempts: 0,
             progress: Progress::Known(None),
         }
     }
@@ -167,9 +209,27 @@ impl Peer {
         }
     }
 
-    pub(super) fn n_forged(&self) -> u64 {
+    /// Counts others whom this attempt named. Whom both attempts named counts once: they are not added up.
+    pub(super) fn count_others(&mut self, n: u64) {
+        let Progress::Asking(asking) = &mut self.progress else { return };
+        asking.told.n_others += n;
+        self.n_told = self.n_told.max(Some(asking.told.n_others));
+    }
+
+    /// Counts an entry that isn't believed; as often as the attempt that gave most such ones did.
+    pub(super) fn count_rejected(&mut self, reason: RejectReason) {
+        let Progress::Asking(asking) = &mut self.progress else { return };
+        let n = asking.told.rejected.entry(reason).or_default();
+        *n += 1;
+        let most = self.rejected.entry(reason).or_default();
+        *most = (*most).max(*n);
+    }
+
+    /// How many entries of this attempt say what nobody could believe.
+    pub(super) fn n_forged(&mut self) -> u64 {
         let forged = [RejectReason::Malformed, RejectReason::BadSignature];
-        forged.iter().filter_map(|reason| self.rejected.get(reason)).sum()
+        let Some(asking) = self.asking_mut() else { return 0 };
+        forged.iter().filter_map(|reason| asking.told.rejected.get(reason)).sum()
     }
 
     /// Counts it among those whom one peer alone named, if it is one of them.
@@ -188,6 +248,7 @@ impl Peer {
     pub(super) fn into_report(self, node_id: PublicKey, alone: Option<Alone>) -> CrawledPeer {
         let status = match self.progress {
             Progress::Ended { status, .. } => status,
+            Progress::PutOff(asking) => asking.failure.map_or(PeerStatus::NotAsked, failed),
             _ => PeerStatus::NotAsked,
         };
         CrawledPeer {
@@ -196,6 +257,7 @@ impl Peer {
             age: self.age,
             verified_age: self.verified_age,
             status,
+            attempts: self.attempts,
             depth: self.depth,
             via: self.via,
             route: self.route,
@@ -203,4 +265,8 @@ impl Peer {
             told: self.n_told.map(|n_peers| Told { n_peers, alone }),
         }
     }
+}
+
+fn failed(error: AskError) -> PeerStatus {
+    PeerStatus::from(Err(error))
 }

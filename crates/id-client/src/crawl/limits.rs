@@ -7,6 +7,17 @@ use std::{num::NonZeroUsize, time::Duration};
 /// Origin: what a crawl of two thousand may meet, two fifths of whom are gone; each costs an open dial, 20 kB.
 pub const MAX_PARKED: usize = 1024;
 
+/// How often a peer is asked at most: again only if it fails in a way that may pass
+/// ([`crate::FailKind::is_transient`]), and when there is nobody else to ask.
+///
+/// Origin: a guess; what fails twice, a second apart, mostly fails a third time.
+pub const MAX_ATTEMPTS: u8 = 2;
+
+/// Most peers that wait at the same time to be asked again. Whoever fails beyond has failed.
+///
+/// Origin: as [`MAX_PARKED`]; of each it is kept whom it named, a bit for each known peer.
+pub const MAX_PUT_OFF: usize = 1024;
+
 /// The bounds of one crawl.
 ///
 /// `Limits { max_depth: 2.into(), ..Limits::default() }`
@@ -67,7 +78,7 @@ pub enum Depth {
     Hops(u32),
     /// Until nothing new is found.
     ///
-    /// The levels behind a peer that can't be reached soon don't wait for it. If it answers in the end, the
+    /// The levels behind a peer that can't be reached soon, or is asked again, don't wait for it. If it answers in the end, the
     /// depths of those whom it would have made nearer stay too large; who is found doesn't change.
     Unlimited,
 }

@@ -79,6 +79,8 @@ pub struct CrawledPeer {
     pub verified_age: Option<Duration>,
     /// What came of it.
     pub status: PeerStatus,
+    /// How often it was its turn to be asked; at most [`crate::MAX_ATTEMPTS`].
+    pub attempts: u8,
     /// Hops from the seeds; a seed has 0.
     pub depth: u32,
     /// Who named it: the first [`MAX_VIA`], in the order of their answers. Empty for a seed that
@@ -86,7 +88,7 @@ pub struct CrawledPeer {
     pub via: Vec<PublicKey>,
     /// How it was reached, if it was.
     pub route: Option<Route>,
-    /// Entries of its answer that were not believed, by reason.
+    /// Entries of its answer that were not believed, by reason; of two attempts, of that which gave more.
     pub rejected: BTreeMap<RejectReason, u64>,
     /// What it told; `None` if it gave nothing.
     pub told: Option<Told>,
@@ -96,7 +98,7 @@ pub struct CrawledPeer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Told {
     /// How many others its answer named, and was believed. Those for whom there was no room count as
-    /// well, although their signatures weren't all checked.
+    /// well, although their signatures weren't all checked. Of two attempts, that counts which named more.
     pub n_peers: u64,
     /// What came of those whom nobody else named. `None` while the crawl goes on: somebody may yet.
     pub alone: Option<Alone>,

@@ -12,12 +12,13 @@
 //!
 //! Input about a peer that isn't being asked is ignored.
 
+mod again;
 mod edges;
 mod entries;
 mod recall;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -32,8 +33,8 @@ use crate::{
     address_policy::AddressPolicy,
     crawl::{
         event::CrawlEvent,
-        frontier::{Claim, Fate, Frontier, Number},
-        known::{Asking, Numbers, Peer, Progress},
+        frontier::{Claim, Fate, Frontier, Number, Turn},
+        known::{Asking, Peer, Progress},
         limits::{Depth, Limits, MAX_PARKED},
         past::{Answer, Keeping},
         places::Places,
@@ -61,6 +62,8 @@ pub struct CrawlState {
     n_asking: usize,
     /// Of these, who can't be reached soon.
     n_parked: usize,
+    /// Who failed perhaps only for now, and is asked again in the end.
+    put_off: VecDeque<PublicKey>,
     /// Whether there was somebody for whom there was no room, or who took another's place.
     is_over: bool,
     stopped_by: Option<StopReason>,
@@ -86,6 +89,8 @@ pub struct Ask {
     pub peer: EndpointAddr,
     /// Hops from the seeds.
     pub depth: u32,
+    /// How many times it is asked with this one.
+    pub attempt: u8,
 }
 
 impl CrawlState {
@@ -110,6 +115,7 @@ impl CrawlState {
             places: Places::default(),
             n_asking: 0,
             n_parked: 0,
+            put_off: VecDeque::new(),
             is_over: false,
             stopped_by: None,
             address_policy: AddressPolicy::anything(),
@@ -141,20 +147,30 @@ impl CrawlState {
             if self.stopped_by.is_some() || n_active >= self.limits.concurrency.get() {
                 return None;
             }
-            let turn = self.frontier.pop()?;
-            let id = self.ids[&turn.peer];
-            let peer = self.peers.get_mut(&id).expect("who waits is known");
-            let keeping = (self.room_for_named > 0).then(Keeping::default);
-            let named = Numbers::default();
-            let asking = Asking { turn, is_parked: false, n_entries: 0, named, keeping };
-            peer.progress = Progress::Asking(Box::new(asking));
-            self.places.keep(turn.peer);
+            let id = match self.frontier.pop() {
+                Some(turn) => self.begin(turn),
+                None => self.begin_again()?,
+            };
+            let peer = self.peers.get_mut(&id).expect("who is asked is known");
+            peer.attempts += 1;
             self.n_asking += 1;
             match peer.endpoint_addr(id, &self.address_policy) {
-                Some(peer) => return Some(Ask { peer, depth: turn.depth }),
+                Some(addr) => {
+                    return Some(Ask { peer: addr, depth: peer.depth, attempt: peer.attempts });
+                }
                 None => self.forbid(id),
             }
         }
+    }
+
+    /// Somebody whose turn it is will be asked.
+    fn begin(&mut self, turn: Turn) -> PublicKey {
+        let id = self.ids[&turn.peer];
+        let peer = self.peers.get_mut(&id).expect("who waits is known");
+        let keeping = (self.room_for_named > 0).then(Keeping::default);
+        peer.progress = Progress::Asking(Box::new(Asking::new(turn, keeping)));
+        self.places.keep(turn.peer);
+        id
     }
 
     /// What became of peers that [`CrawlState::poll`] passed over since the last call.
@@ -195,7 +211,15 @@ impl CrawlState {
     }
 
     /// `from` has answered to the end, or failed. What it told before stays.
+    ///
+    /// If that may pass, it hasn't failed yet: it is asked again when there is nobody else to ask, at most
+    /// [`MAX_ATTEMPTS`](crate::MAX_ATTEMPTS) times.
     pub fn on_done(&mut self, from: PublicKey, outcome: Result<(), AskError>) -> Vec<CrawlEvent> {
+        if let Err(error) = &outcome
+            && self.may_ask_again(&from, error)
+        {
+            return self.put_off(from, error.clone()).into_iter().collect();
+        }
         let ended = self.end(from, outcome, Cut::No);
         let is_full = self.frontier.is_empty() && self.is_over && self.stopped_by.is_none();
         let limit = (ended.is_some() && is_full).then(|| {
@@ -221,6 +245,7 @@ impl CrawlState {
         };
         let hang_up = |id| self.end(id, Err(AskError::new(FailKind::Timeout, why)), Cut::Short);
         let mut events: Vec<_> = asking.into_iter().filter_map(hang_up).collect();
+        events.extend(self.give_up());
         events.push(CrawlEvent::LimitHit(reason));
         events
     }
@@ -305,23 +330,41 @@ impl CrawlState {
         outcome: Result<(), AskError>,
         cut: Cut,
     ) -> Option<CrawlEvent> {
+        let asking = self.hang_up(id)?;
+        Some(self.conclude(id, *asking, outcome, cut))
+    }
+
+    /// `id` is being asked no more. `None` if it wasn't.
+    fn hang_up(&mut self, id: PublicKey) -> Option<Box<Asking>> {
         self.park(id, false);
-        let peer = self.peers.get_mut(&id)?;
-        let Progress::Asking(asking) = &mut peer.progress else { return None };
-        let (turn, n_entries) = (asking.turn, asking.n_entries);
-        let named = std::mem::take(&mut asking.named);
-        let keeping = asking.keeping.take();
+        let peer = self.peers.get_mut(&id).filter(|peer| peer.is_asking())?;
+        let progress = std::mem::replace(&mut peer.progress, Progress::Known(None));
+        let Progress::Asking(asking) = progress else { unreachable!("it is being asked") };
+        self.n_asking -= 1;
+        Some(asking)
+    }
+
+    /// Notes what came of a peer in the end.
+    fn conclude(
+        &mut self,
+        id: PublicKey,
+        asking: Asking,
+        outcome: Result<(), AskError>,
+        cut: Cut,
+    ) -> CrawlEvent {
+        let Asking { turn, told, mut named_before, keeping, .. } = asking;
+        named_before.extend(&told.named);
+        let peer = self.peers.get_mut(&id).expect("who was asked is known");
         let status = PeerStatus::from(outcome.clone());
         peer.progress = Progress::Ended { status, is_cut_short: cut == Cut::Short };
         let fate = if outcome.is_ok() { Fate::Answered } else { Fate::Failed };
         self.frontier.finished(turn, fate);
-        self.n_asking -= 1;
-        self.keep_edges(id, &named);
+        self.keep_edges(id, &named_before);
         self.keep_answer(id, keeping);
-        Some(match outcome {
-            Ok(()) => CrawlEvent::Answered { peer: id, n_entries },
+        match outcome {
+            Ok(()) => CrawlEvent::Answered { peer: id, n_entries: told.n_entries },
             Err(error) => CrawlEvent::Failed { peer: id, error },
-        })
+        }
     }
 
     fn insert(&mut self, id: PublicKey, seed_addrs: BTreeSet<TransportAddr>, depth: u32) -> Number {

@@ -1,5 +1,6 @@
 //! Crawls of networks in memory.
 
+mod again;
 mod bounds;
 mod edges;
 mod fair;

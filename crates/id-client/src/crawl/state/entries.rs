@@ -133,7 +133,7 @@ impl CrawlState {
         let (id, claims) = (entry.claimed().node_id, entry.claims());
         if self.own_id == Some(id) {
             let broken = self.count(from, id, OWN_NUMBER).err().unwrap_or_default();
-            self.keep_named(from, id, claims);
+            self.keep_named(from, id, OWN_NUMBER, claims);
             return Ok(broken);
         }
         let Some(known) = self.peers.get(&id) else {
@@ -189,18 +189,18 @@ impl CrawlState {
     ) -> Result<(), Vec<CrawlEvent>> {
         let peer = self.peers.get_mut(&from).expect("who answers is known");
         let Progress::Asking(asking) = &mut peer.progress else { return Ok(()) };
-        if !asking.named.insert(number) {
+        if !asking.told.named.insert(number) {
             let why = format_args!("it named {} twice", id.fmt_short());
             return Err(self.on_done(from, Err(AskError::new(FailKind::Protocol, why))));
         }
-        asking.n_entries += 1;
-        *peer.n_told.get_or_insert_default() += u64::from(id != from);
+        asking.told.n_entries += 1;
+        peer.count_others(u64::from(id != from));
         Ok(())
     }
 
     fn count_left_out(&mut self, from: PublicKey) {
         let peer = self.peers.get_mut(&from).expect("who answers is known");
-        *peer.n_told.get_or_insert_default() += 1;
+        peer.count_others(1);
     }
 
     /// Forgets somebody who waits, for the sake of another.
@@ -235,10 +235,10 @@ impl CrawlState {
 
     /// Records that `from` named `id`, which may bring it nearer.
     pub(super) fn name(&mut self, id: PublicKey, from: PublicKey, claims: Claims) {
-        self.keep_named(from, id, claims);
         let Peer { depth, number: introducer, .. } = self.peers[&from];
         let depth = depth + 1;
         let peer = self.peers.get_mut(&id).expect("who is named is known");
+        let number = peer.number;
         peer.named_by(id, from, claims);
         if let Progress::Known(turn) = peer.progress
             && depth < peer.depth
@@ -247,12 +247,13 @@ impl CrawlState {
             turn.into_iter().for_each(|turn| self.frontier.remove(turn));
             self.queue(id, Some(introducer), claims.into());
         }
+        self.keep_named(from, id, number, claims);
     }
 
     /// Counts an entry that isn't believed, and gives up on a forger.
     fn reject(&mut self, from: PublicKey, reason: RejectReason) -> Vec<CrawlEvent> {
         let peer = self.peers.get_mut(&from).expect("who answers is known");
-        *peer.rejected.entry(reason).or_default() += 1;
+        peer.count_rejected(reason);
         if peer.n_forged() <= MAX_FORGED {
             return Vec::new();
         }

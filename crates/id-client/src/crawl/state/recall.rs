@@ -7,6 +7,7 @@ use id_proto::{PeerEntry, SignedAnnouncement, Source, iroh_base::PublicKey};
 use crate::{
     crawl::{
         event::CrawlEvent,
+        frontier::Number,
         past::{Answer, Keeping, Named, Past, Use},
         state::{CrawlState, OWN_NUMBER},
     },
@@ -36,6 +37,11 @@ impl CrawlState {
         now_unix_secs: u64,
         failed: Option<AskError>,
     ) -> Vec<CrawlEvent> {
+        if let Some(error) = &failed
+            && self.may_ask_again(&from, error)
+        {
+            return self.on_done(from, Err(error.clone()));
+        }
         let Some((answer, usage)) = past.answer(&from).filter(|_| self.is_asking(&from)) else {
             return failed.map(|error| self.on_done(from, Err(error))).unwrap_or_default();
         };
@@ -62,8 +68,9 @@ impl CrawlState {
             *counted = (*counted).max(*n);
         }
         // Who failed now may have told less than it did then, and that was counted then.
-        let told = peer.n_told.get_or_insert_default();
-        *told = (*told).max(answer.n_left_out);
+        let before = peer.asking_mut().map_or(0, |asking| asking.told.n_others);
+        peer.n_told.get_or_insert_default();
+        peer.count_others(answer.n_left_out.saturating_sub(before));
         if let Some(asking) = peer.asking_mut() {
             asking.keeping = None;
         }
@@ -114,20 +121,29 @@ impl CrawlState {
             .unwrap_or_default()
     }
 
-    /// Whether the answer of `from`, which is being asked, named `id` before.
+    /// Whether the answer of `from`, which is being asked, named `id` before, in whichever attempt.
     fn was_named(&mut self, from: PublicKey, id: PublicKey) -> bool {
         let number = match self.own_id == Some(id) {
             true => Some(OWN_NUMBER),
             false => self.peers.get(&id).map(|peer| peer.number),
         };
         let asking = self.peers.get_mut(&from).and_then(|peer| peer.asking_mut());
-        number.zip(asking).is_some_and(|(number, asking)| asking.named.contains(number))
+        number.zip(asking).is_some_and(|(number, asking)| {
+            asking.told.named.contains(number) || asking.named_before.contains(number)
+        })
     }
 
-    /// Adds to the answer of `from` that it named `id`, if it is kept and there is room.
-    pub(super) fn keep_named(&mut self, from: PublicKey, id: PublicKey, claims: Claims) {
+    /// Adds to the answer of `from` that it named `id`, if it is kept, there is room, and no attempt before
+    /// named it too.
+    pub(super) fn keep_named(
+        &mut self,
+        from: PublicKey,
+        id: PublicKey,
+        number: Number,
+        claims: Claims,
+    ) {
         let asking = self.peers.get_mut(&from).and_then(|peer| peer.asking_mut());
-        let Some(asking) = asking else { return };
+        let Some(asking) = asking.filter(|it| !it.named_before.contains(number)) else { return };
         let Some(keeping) = &mut asking.keeping else { return };
         if self.room_for_named == 0 {
             asking.keeping = None;

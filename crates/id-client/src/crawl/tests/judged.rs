@@ -169,7 +169,7 @@ async fn a_clock_a_little_ahead_and_one_a_little_behind_are_believed() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_peer_told_before_it_hung_up_stays() {
     let network = MemoryNetwork::star(10).with_page_len(3).with(0, Behaviour::HangsUpAfter(2));
     let report = crawl(&network, depth(0.into())).await;

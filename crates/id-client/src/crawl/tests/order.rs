@@ -178,6 +178,7 @@ async fn events_tell_the_same_story_as_the_report() {
             }
             CrawlEvent::LimitHit(_) | CrawlEvent::Displaced { .. } => panic!("no limit was near"),
             CrawlEvent::Missed { .. } | CrawlEvent::Recalled { .. } => panic!("there is no past"),
+            CrawlEvent::PutOff { .. } | CrawlEvent::AskedAgain { .. } => panic!("a refusal stays"),
         }
     }
     let report = crawl.finish().await;

@@ -111,7 +111,7 @@ fn past_of(network: &MemoryNetwork, answers: impl IntoIterator<Item = (Answer, U
     past
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn crawl_that_was_killed_anywhere_and_goes_on_finds_what_an_uninterrupted_one_finds() {
     let whole = motley();
     let expected = said(&crawler(&whole, &[0], with_edges()).start().run().await);

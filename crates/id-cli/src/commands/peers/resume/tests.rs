@@ -109,7 +109,7 @@ fn write(path: &Path, lines: &[String]) {
     fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn crawl_that_is_killed_after_any_event_and_goes_on_prints_what_an_uninterrupted_one_does() {
     let network = motley();
     let (_dir, path, _) = noted(&network).await;
@@ -122,7 +122,7 @@ async fn crawl_that_is_killed_after_any_event_and_goes_on_prints_what_an_uninter
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn file_that_is_cut_anywhere_is_read_as_far_as_its_lines_are_whole() {
     let network = motley();
     let (_dir, path, lines) = noted(&network).await;
