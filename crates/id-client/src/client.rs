@@ -7,7 +7,7 @@ mod session;
 use std::time::{Duration, Instant};
 
 use futures::{
-    FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt, future,
+    FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt,
     stream::{self, BoxStream},
 };
 use id_proto::{
@@ -157,9 +157,9 @@ impl Transport for Client {
         let session = self.connect(peer);
         let replies = async move {
             let session = session.await?;
-            let connected = Reply::Connected(session.route());
+            let reached = [Reply::Connected(session.route()), Reply::Paths(session.paths())];
             let pages = session.list_peers(max_entries).map_ok(Reply::Page);
-            Ok(stream::once(future::ok(connected)).chain(pages))
+            Ok(stream::iter(reached).map(Ok).chain(pages))
         };
         replies.try_flatten_stream().boxed()
     }

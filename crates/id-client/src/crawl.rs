@@ -1,6 +1,7 @@
 //! Crawling: from peer to peer, bounded, every claim checked.
 
 mod agreement;
+mod dialled;
 mod driver;
 mod event;
 mod frontier;
@@ -16,6 +17,7 @@ mod state;
 mod tests;
 
 pub use agreement::{Agreement, View};
+pub use dialled::{DialOutcome, Dialled, FailStage};
 pub use driver::{Crawl, Crawler};
 pub use event::CrawlEvent;
 pub use graph::Graph;

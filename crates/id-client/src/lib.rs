@@ -64,9 +64,9 @@ pub use checking::{CheckedPage, UncheckedPage};
 pub use client::{Client, MAX_ENTRIES, Pong, Session, Whoami};
 pub use crawl::{
     Agreement, Alone, Answer, Ask, Crawl, CrawlEvent, CrawlReport, CrawlState, CrawledPeer,
-    Crawler, Depth, Graph, Limits, MAX_ANSWERED_SHARE, MAX_ATTEMPTS, MAX_FORGED, MAX_PARKED,
-    MAX_PUT_OFF, MAX_VIA, MIN_ASKED_ALONE, Named, Past, PeerStatus, RejectReason, StopReason,
-    Summary, Told, Use, View,
+    Crawler, Depth, DialOutcome, Dialled, FailStage, Graph, Limits, MAX_ANSWERED_SHARE,
+    MAX_ATTEMPTS, MAX_FORGED, MAX_PARKED, MAX_PUT_OFF, MAX_VIA, MIN_ASKED_ALONE, Named, Past,
+    PeerStatus, RejectReason, StopReason, Summary, Told, Use, View,
 };
 pub use error::{AskError, FailKind};
 pub use id_proto;

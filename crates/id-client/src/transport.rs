@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use id_proto::PeersPage;
-use iroh::EndpointAddr;
+use iroh::{EndpointAddr, TransportAddr};
 
 use crate::error::AskError;
 
@@ -12,8 +12,8 @@ use crate::error::AskError;
 pub trait Transport: Send + Sync + 'static {
     /// Dials `peer` and asks for at most `max_entries` of its table.
     ///
-    /// The stream yields one [`Reply::Connected`], then pages, and ends after the last page or with
-    /// the first error. Dropping it cancels the question. Deadlines are the caller's business.
+    /// The stream yields one [`Reply::Connected`], then [`Reply::Paths`] if it knows them, then pages,
+    /// and ends after the last page or with the first error. Dropping it cancels the question. Deadlines are the caller's business.
     fn list_peers(
         &self,
         peer: EndpointAddr,
@@ -26,6 +26,8 @@ pub trait Transport: Send + Sync + 'static {
 pub enum Reply {
     /// The peer was reached.
     Connected(Route),
+    /// The addresses by which it was reached.
+    Paths(Vec<TransportAddr>),
     /// A page of its table, nothing in it checked yet.
     Page(PeersPage),
 }

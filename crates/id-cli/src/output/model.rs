@@ -9,7 +9,7 @@ use std::{
 };
 
 use id_client::{
-    CrawlReport, CrawledPeer, Depth, Graph, Limits, PathKind, PeerStatus, StopReason,
+    CrawlReport, CrawledPeer, Depth, FailStage, Graph, Limits, PathKind, PeerStatus, StopReason,
     id_proto::{
         Network, PeerEntry, SignedAnnouncement, Source as Knowledge,
         iroh_base::{PublicKey, TransportAddr},
@@ -142,6 +142,10 @@ pub(crate) struct Peer {
     pub(crate) error: Option<&'static str>,
     /// The same for people.
     pub(crate) error_message: Option<String>,
+    /// Whether it was reached before it failed, `connect` or `query`.
+    pub(crate) error_stage: Option<&'static str>,
+    /// Where it was dialled the last time.
+    pub(crate) dialled: Vec<Dialled>,
     /// How often it was its turn to be asked.
     pub(crate) attempts: u8,
     /// Hops from the nodes that the crawl started from.
@@ -161,6 +165,14 @@ pub(crate) struct Peer {
     pub(crate) rejected: BTreeMap<&'static str, u64>,
     /// Whom it named, if it gave anything.
     pub(crate) told: Option<Told>,
+}
+
+/// An address of a peer, and what became of it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Dialled {
+    pub(crate) addr: String,
+    /// `carried`, `unknown`, or an error.
+    pub(crate) outcome: &'static str,
 }
 
 /// Whom a peer named.
@@ -350,6 +362,8 @@ impl Peer {
             status,
             error,
             error_message,
+            error_stage: peer.stage.map(FailStage::as_str),
+            dialled: peer.dialled.iter().map(Dialled::of).collect(),
             attempts: peer.attempts,
             age_secs: peer.age.map(|age| thousandths(age.as_secs_f64())),
             answered_dial_age_secs: peer.verified_age.map(|age| thousandths(age.as_secs_f64())),
@@ -402,6 +416,8 @@ impl Peer {
             status: Status::NotAsked,
             error: None,
             error_message: None,
+            error_stage: None,
+            dialled: Vec::new(),
             attempts: 0,
             depth: None,
             via: Vec::new(),
@@ -414,6 +430,12 @@ impl Peer {
             rejected: BTreeMap::new(),
             told: None,
         }
+    }
+}
+
+impl Dialled {
+    fn of(dialled: &id_client::Dialled) -> Self {
+        Self { addr: addr_text(&dialled.addr), outcome: dialled.outcome.as_str() }
     }
 }
 

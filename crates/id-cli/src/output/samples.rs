@@ -7,8 +7,8 @@ use std::{
 };
 
 use id_client::{
-    Alone, CrawlReport, CrawledPeer, Depth, FailKind, Graph, Limits, PathKind, PeerStatus,
-    RejectReason, Route, StopReason, Told,
+    Alone, CrawlReport, CrawledPeer, Depth, DialOutcome, Dialled, FailKind, FailStage, Graph,
+    Limits, PathKind, PeerStatus, RejectReason, Route, StopReason, Told,
     id_proto::{
         Network, PeerAnnouncement, SignedAnnouncement,
         iroh_base::{SecretKey, TransportAddr},
@@ -61,6 +61,7 @@ pub(crate) fn complete() -> Document {
         CrawledPeer {
             status: PeerStatus::NotAsked,
             attempts: 0,
+            dialled: Box::default(),
             route: None,
             ..answered(3, Some("elm"), 2, &[1, 2])
         },
@@ -88,6 +89,7 @@ pub(crate) fn partial() -> Document {
     let not_asked = CrawledPeer {
         status: PeerStatus::NotAsked,
         attempts: 0,
+        dialled: Box::default(),
         route: None,
         ..answered(3, None, 2, &[2, 1, 4])
     };
@@ -210,7 +212,8 @@ pub(crate) fn hostile() -> Document {
     let name = "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m";
     let message = "\x1b[2Jgone\r\n".to_owned();
     let status = PeerStatus::Failed { kind: FailKind::Internal, message };
-    document(vec![CrawledPeer { status, ..answered(1, Some(name), 0, &[]) }])
+    let stage = Some(FailStage::Query);
+    document(vec![CrawledPeer { status, stage, ..answered(1, Some(name), 0, &[]) }])
 }
 
 /// A peer with the longest name.
@@ -245,6 +248,8 @@ fn answered(seed: u8, name: Option<&str>, depth: u32, via: &[u8]) -> CrawledPeer
         age: Some(Duration::from_micros(4_200_400)),
         verified_age: Some(Duration::from_secs(61)),
         status: PeerStatus::Answered,
+        stage: None,
+        dialled: dialled(seed, [DialOutcome::Unknown, DialOutcome::Carried]),
         attempts: 1,
         depth,
         via: via.iter().map(|seed| key(*seed).public()).collect(),
@@ -261,9 +266,24 @@ fn unreachable(seed: u8) -> CrawledPeer {
         age: None,
         verified_age: None,
         status: PeerStatus::Failed { kind: FailKind::Timeout, message },
+        stage: Some(FailStage::Connect),
+        dialled: dialled(seed, [DialOutcome::Forbidden, DialOutcome::Failed(FailKind::Timeout)]),
         route: None,
         ..answered(seed, None, 0, &[])
     }
+}
+
+/// What became of the addresses that are announced.
+fn dialled(seed: u8, outcomes: [DialOutcome; 2]) -> Box<[Dialled]> {
+    let addrs = addrs(seed).into_iter().zip(outcomes);
+    addrs.map(|(addr, outcome)| Dialled { addr, outcome }).collect()
+}
+
+fn addrs(seed: u8) -> Vec<TransportAddr> {
+    vec![
+        TransportAddr::Relay("https://relay.example/".parse().unwrap()),
+        TransportAddr::Ip(([192, 0, 2, seed], 4433).into()),
+    ]
 }
 
 pub(crate) fn announcement(seed: u8, name: Option<&str>) -> SignedAnnouncement {
@@ -275,10 +295,7 @@ pub(crate) fn announcement(seed: u8, name: Option<&str>) -> SignedAnnouncement {
         seq: ANNOUNCED_AT * 1000,
         network_tag: Network::public().tag(),
         interval_secs: 30,
-        addrs: vec![
-            TransportAddr::Relay("https://relay.example/".parse().unwrap()),
-            TransportAddr::Ip(([192, 0, 2, seed], 4433).into()),
-        ],
+        addrs: addrs(seed),
         agent: "id-node/0.1.0".to_owned(),
     };
     SignedAnnouncement::sign(announcement, &key(seed)).unwrap()

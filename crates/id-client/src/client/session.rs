@@ -9,7 +9,8 @@ use futures::{
 use id_proto::{
     About, DiscoverReport, DiscoverRequest, ExplainRequest, Explanation, IntroducersReport,
     IntroducersRequest, ListPeersRequest, MembershipProof, MetaRequest, NetworkTag, PeersPage,
-    SignedAnnouncement, StatusReport, StatusRequest, WhoamiRequest, iroh_base::PublicKey,
+    SignedAnnouncement, StatusReport, StatusRequest, WhoamiRequest, 
+    iroh_base::{PublicKey, TransportAddr},
 };
 use iroh::endpoint::{Connection, RecvStream};
 use irpc::Request;
@@ -76,6 +77,11 @@ impl Session {
     /// What carries the packets now, and how fast.
     pub fn route(&self) -> Route {
         self.open.route().unwrap_or(self.first_route)
+    }
+
+    /// The addresses of the peer that packets come from and go to, as far as there are any now.
+    pub fn paths(&self) -> Vec<TransportAddr> {
+        self.open.0.paths().iter().map(|path| path.remote_addr().clone()).collect()
     }
 
     /// Asks who answers. An answer about anybody but [`Session::remote_id`] is

@@ -396,6 +396,10 @@ impl Crawl {
                 self.state.on_connected(from, route);
                 self.go_on(question);
             }
+            Some(Ok(Reply::Paths(addrs))) => {
+                self.state.on_paths(from, addrs);
+                self.go_on(question);
+            }
             Some(Ok(Reply::Page(page))) => self.check(question, page),
             Some(Err(error)) => self.recall(from, Some(error)),
             None => self.events.extend(self.state.on_done(from, Ok(()))),

@@ -13,6 +13,7 @@ use id_proto::{
 use crate::{
     address_policy::AddressPolicy,
     crawl::{
+        dialled::{Dialled, FailStage},
         frontier::{Number, Turn},
         past::Keeping,
         report::{Alone, CrawledPeer, MAX_VIA, PeerStatus, RejectReason, Told},
@@ -38,6 +39,8 @@ pub(super) struct Peer {
     pub(super) n_told: Option<u64>,
     /// How often it was its turn.
     pub(super) attempts: u8,
+    /// Where it was dialled the last time.
+    pub(super) dialled: Box<[Dialled]>,
     pub(super) progress: Progress,
 }
 
@@ -50,7 +53,7 @@ pub(super) enum Progress {
     /// Failed, and waits to be asked again.
     PutOff(Box<Asking>),
     /// Answered or failed.
-    Ended { status: PeerStatus, is_cut_short: bool },
+    Ended { status: PeerStatus, is_cut_short: bool, was_reached: bool },
 }
 
 /// An answer so far.
@@ -59,6 +62,8 @@ pub(super) struct Asking {
     pub(super) turn: Turn,
     /// Whether it is waited for besides those that are asked.
     pub(super) is_parked: bool,
+    /// Whether this attempt reached it.
+    pub(super) is_reached: bool,
     /// What this attempt has brought.
     pub(super) told: Telling,
     /// Whom the attempt before named.
@@ -75,6 +80,7 @@ impl Asking {
         Self {
             turn,
             is_parked: false,
+            is_reached: false,
             told: Telling::default(),
             named_before: Numbers::default(),
             failure: None,
@@ -149,6 +155,7 @@ impl Peer {
             rejected: BTreeMap::new(),
             n_told: None,
             attempts: 0,
+            dialled: Box::default(),
             progress: Progress::Known(None),
         }
     }
@@ -237,7 +244,7 @@ impl Peer {
         if let (1.., [introducer]) = (self.depth, &self.via[..]) {
             let alone = by_introducer.entry(*introducer).or_default();
             alone.known += 1;
-            if let Progress::Ended { status, is_cut_short: false } = &self.progress {
+            if let Progress::Ended { status, is_cut_short: false, .. } = &self.progress {
                 alone.asked += 1;
                 alone.failed += usize::from(*status != PeerStatus::Answered);
             }
@@ -246,17 +253,22 @@ impl Peer {
 
     /// The peer as a report says it; of those whom it `alone` named what is known by then.
     pub(super) fn into_report(self, node_id: PublicKey, alone: Option<Alone>) -> CrawledPeer {
-        let status = match self.progress {
-            Progress::Ended { status, .. } => status,
-            Progress::PutOff(asking) => asking.failure.map_or(PeerStatus::NotAsked, failed),
-            _ => PeerStatus::NotAsked,
+        let (status, was_reached) = match self.progress {
+            Progress::Ended { status, was_reached, .. } => (status, was_reached),
+            Progress::PutOff(asking) => {
+                (asking.failure.map_or(PeerStatus::NotAsked, failed), asking.is_reached)
+            }
+            _ => (PeerStatus::NotAsked, false),
         };
+        let stage = if was_reached { FailStage::Query } else { FailStage::Connect };
         CrawledPeer {
             node_id,
             announcement: self.announcement,
             age: self.age,
             verified_age: self.verified_age,
+            stage: matches!(status, PeerStatus::Failed { .. }).then_some(stage),
             status,
+            dialled: self.dialled,
             attempts: self.attempts,
             depth: self.depth,
             via: self.via,

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use id_proto::{SignedAnnouncement, iroh_base::PublicKey};
 
 use crate::{
-    crawl::{graph::Graph, limits::Limits},
+    crawl::{
+        dialled::{Dialled, FailStage},
+        graph::Graph,
+        limits::Limits,
+    },
     error::{AskError, FailKind},
     transport::{PathKind, Route},
 };
@@ -79,6 +83,10 @@ pub struct CrawledPeer {
     pub verified_age: Option<Duration>,
     /// What came of it.
     pub status: PeerStatus,
+    /// Whether it was reached before it failed; `None` unless it has failed.
+    pub stage: Option<FailStage>,
+    /// Where it was dialled the last time, and what became of each address; empty if it wasn't.
+    pub dialled: Box<[Dialled]>,
     /// How often it was its turn to be asked; at most [`crate::MAX_ATTEMPTS`].
     pub attempts: u8,
     /// Hops from the seeds; a seed has 0.

@@ -4,8 +4,8 @@
 //! simulation:
 //!
 //! 1. [`CrawlState::poll`] says whom to ask, as long as it says somebody;
-//! 2. [`CrawlState::on_slow`], [`CrawlState::on_connected`], [`CrawlState::on_page`] and
-//!    [`CrawlState::on_done`] take what comes back, in whatever order it comes, and
+//! 2. [`CrawlState::on_slow`], [`CrawlState::on_connected`], [`CrawlState::on_paths`],
+//!    [`CrawlState::on_page`] and [`CrawlState::on_done`] take what comes back, in whatever order it comes, and
 //!    [`CrawlState::on_recalled`] what came back in the past. Signatures of a page can be checked before, on
 //!    another thread: [`CrawlState::look_at`] says which, and [`CrawlState::on_checked_page`] takes them;
 //! 3. when [`CrawlState::is_done`], [`CrawlState::finish`] makes the report.
@@ -153,6 +153,7 @@ impl CrawlState {
             };
             let peer = self.peers.get_mut(&id).expect("who is asked is known");
             peer.attempts += 1;
+            peer.dial(|addr| self.address_policy.allows(addr));
             self.n_asking += 1;
             match peer.endpoint_addr(id, &self.address_policy) {
                 Some(addr) => {
@@ -205,8 +206,17 @@ impl CrawlState {
     /// `from` was reached.
     pub fn on_connected(&mut self, from: PublicKey, route: Route) {
         self.park(from, false);
-        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_asking()) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        if let Progress::Asking(asking) = &mut peer.progress {
+            asking.is_reached = true;
             peer.route = Some(route);
+        }
+    }
+
+    /// `from`, which was reached, was so by these addresses.
+    pub fn on_paths(&mut self, from: PublicKey, addrs: Vec<TransportAddr>) {
+        if let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_asking()) {
+            peer.reached_by(addrs);
         }
     }
 
@@ -352,11 +362,17 @@ impl CrawlState {
         outcome: Result<(), AskError>,
         cut: Cut,
     ) -> CrawlEvent {
-        let Asking { turn, told, mut named_before, keeping, .. } = asking;
+        let Asking { turn, told, mut named_before, keeping, is_reached, .. } = asking;
         named_before.extend(&told.named);
         let peer = self.peers.get_mut(&id).expect("who was asked is known");
         let status = PeerStatus::from(outcome.clone());
-        peer.progress = Progress::Ended { status, is_cut_short: cut == Cut::Short };
+        if let Err(error) = &outcome
+            && !is_reached
+        {
+            peer.not_reached(error.kind);
+        }
+        let is_cut_short = cut == Cut::Short;
+        peer.progress = Progress::Ended { status, is_cut_short, was_reached: is_reached };
         let fate = if outcome.is_ok() { Fate::Answered } else { Fate::Failed };
         self.frontier.finished(turn, fate);
         self.keep_edges(id, &named_before);

@@ -30,6 +30,9 @@ impl CrawlState {
         }
         asking.failure = Some(error.clone());
         let peer = self.peers.get_mut(&id).expect("who was asked is known");
+        if !asking.is_reached {
+            peer.not_reached(error.kind);
+        }
         peer.progress = Progress::PutOff(asking);
         self.put_off.push_back(id);
         Some(CrawlEvent::PutOff { peer: id, error })
@@ -41,6 +44,7 @@ impl CrawlState {
         let peer = self.peers.get_mut(&id).expect("who is put off is known");
         let progress = std::mem::replace(&mut peer.progress, Progress::Known(None));
         let Progress::PutOff(mut asking) = progress else { unreachable!("it was put off") };
+        asking.is_reached = false;
         let told = std::mem::take(&mut asking.told);
         asking.named_before.extend(&told.named);
         peer.progress = Progress::Asking(asking);

@@ -45,6 +45,7 @@ impl CrawlState {
         let Some((answer, usage)) = past.answer(&from).filter(|_| self.is_asking(&from)) else {
             return failed.map(|error| self.on_done(from, Err(error))).unwrap_or_default();
         };
+        self.note_dials(from, failed.as_ref());
         let mut events = Vec::new();
         let outcome = match (failed, usage) {
             (Some(error), Use::WithItsFailure) => Err(error),
@@ -57,6 +58,18 @@ impl CrawlState {
         events.extend(self.recall(&Arc::clone(answer), past, now_unix_secs));
         events.extend(self.on_done(from, outcome).into_iter().map(as_recalled));
         events
+    }
+
+    /// Whoever isn't asked isn't dialled either; and who failed, but counts as having answered, was dialled in
+    /// vain.
+    fn note_dials(&mut self, from: PublicKey, failed: Option<&AskError>) {
+        let peer = self.peers.get_mut(&from).expect("who is being asked is known");
+        let is_reached = peer.asking_mut().is_some_and(|asking| asking.is_reached);
+        match failed {
+            None => peer.dialled = Box::default(),
+            Some(error) if !is_reached => peer.not_reached(error.kind),
+            Some(_) => {}
+        }
     }
 
     /// Takes in what an answer named, and what it counted.

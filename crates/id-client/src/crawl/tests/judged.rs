@@ -9,7 +9,7 @@ use id_proto::{
 
 use super::*;
 use crate::{
-    AddressPolicy, CrawlEvent, FailKind, MAX_FORGED, RejectReason,
+    AddressPolicy, CrawlEvent, DialOutcome, FailKind, FailStage, MAX_FORGED, RejectReason,
     memory::{self, Behaviour, Lie},
 };
 
@@ -277,4 +277,53 @@ async fn a_stranger_cant_open_a_place_for_others() {
     crawler(&network, &[0], unlimited()).address_policy(public).start().run().await;
     assert!(network.asked().contains(&stranger));
     assert!(!network.asked().contains(&other.public()));
+}
+
+/// Addresses of a peer by what became of them.
+fn dialled(peer: &CrawledPeer) -> Vec<(String, DialOutcome)> {
+    peer.dialled.iter().map(|it| (it.addr.to_string(), it.outcome)).collect()
+}
+
+#[tokio::test]
+async fn addresses_that_may_not_be_dialled_are_told_apart_from_those_that_failed() {
+    let public = AddressPolicy::new(&Network::public());
+    let (network, stranger) = naming(&["10.0.0.1:1", "1.1.1.1:1"]);
+    let crawler = crawler(&network, &[0], unlimited()).address_policy(public);
+    let report = crawler.start().run().await;
+    let stranger = report.peers.iter().find(|peer| peer.node_id == stranger).unwrap();
+    let at = |addr: &str| TransportAddr::Ip(addr.parse().unwrap()).to_string();
+    let expected = [
+        (at("1.1.1.1:1"), DialOutcome::Failed(FailKind::NoAddress)),
+        (at("10.0.0.1:1"), DialOutcome::Forbidden),
+    ];
+    assert_eq!(dialled(stranger), expected);
+    assert_eq!(stranger.stage, Some(FailStage::Connect));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_failed_says_whether_it_was_reached_the_last_time() {
+    use Behaviour::{DiesAfter, HangsUpAfter, Mute, Refuses, Silent};
+    let (connect, query) = (Some(FailStage::Connect), Some(FailStage::Query));
+    let cases = [
+        (Refuses, connect),
+        (Silent, connect),
+        (Mute, query),
+        (HangsUpAfter(1), query),
+        (DiesAfter(1), connect),
+        (Behaviour::BusyOnce, None),
+    ];
+    for (behaviour, stage) in cases {
+        let network = MemoryNetwork::star(2).with(1, behaviour.clone());
+        let report = crawl(&network, unlimited()).await;
+        assert_eq!(peer(&network, &report, 1).stage, stage, "{behaviour:?}");
+        assert_eq!(peer(&network, &report, 0).stage, None);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_asked_is_not_dialled() {
+    let network = MemoryNetwork::line(2);
+    let report = crawl(&network, depth(0.into())).await;
+    assert!(peer(&network, &report, 1).dialled.is_empty());
+    assert_eq!(dialled(peer(&network, &report, 0)), [], "its transport finds it by its id");
 }
