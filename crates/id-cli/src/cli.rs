@@ -164,7 +164,8 @@ pub(crate) struct PeersArgs {
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
 
-    /// Print who named whom as well: in json and jsonl; dot, graphml and svg always do
+    /// Print who named whom as well, and how long ago it had heard of it: in json and jsonl; dot, graphml
+    /// and (without ages) svg always do
     #[arg(long)]
     pub(crate) edges: bool,
 

@@ -24,6 +24,9 @@ pub(crate) struct Agreement {
     pub(crate) islands: Vec<usize>,
     pub(crate) strong_islands: Vec<usize>,
     pub(crate) one_way_edges: usize,
+    /// How long ago each had heard of the others whom it named.
+    pub(crate) median_edge_age_secs: Option<u32>,
+    pub(crate) oldest_edge_age_secs: Option<u32>,
     /// By node id.
     pub(crate) views: Vec<View>,
 }
@@ -54,6 +57,8 @@ impl Check {
         Self::Known(Agreement {
             split: found.is_split(),
             one_way_edges: found.n_one_way,
+            median_edge_age_secs: found.median_age_secs,
+            oldest_edge_age_secs: found.oldest_age_secs,
             views: found.views.iter().map(view).collect(),
             islands: found.islands,
             strong_islands: found.strong_islands,

@@ -18,8 +18,9 @@ pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()
         writeln!(out, "  // {} edges are left out", n_left_out)?;
     }
     document.peers.iter().try_for_each(|peer| node(peer, out))?;
-    for (from, to) in document.edges() {
-        writeln!(out, "  {} -> {};", quoted(from), quoted(to))?;
+    for (from, to, age) in document.aged_edges() {
+        let age = age.map(|secs| format!(" [age_secs={secs}]")).unwrap_or_default();
+        writeln!(out, "  {} -> {}{age};", quoted(from), quoted(to))?;
     }
     writeln!(out, "}}")
 }

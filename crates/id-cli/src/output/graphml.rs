@@ -22,21 +22,31 @@ const KEYS: [(&str, &str); 9] = [
     ("agent", "string"),
 ];
 
+/// The attribute of an edge; a node's has its name already.
+const EDGE_AGE: &str = "edge_age_secs";
+
 pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(out, r#"<graphml xmlns="http://graphml.graphdrawing.org/xmlns">"#)?;
     for (name, kind) in KEYS {
         writeln!(out, r#"  <key id="{name}" for="node" attr.name="{name}" attr.type="{kind}"/>"#)?;
     }
+    writeln!(out, r#"  <key id="{EDGE_AGE}" for="edge" attr.name="age_secs" attr.type="long"/>"#)?;
     writeln!(out, r#"  <graph id="peers" edgedefault="directed">"#)?;
     let n_left_out = document.n_edges_left_out();
     if n_left_out > 0 {
         writeln!(out, "    <desc>{} edges are left out</desc>", n_left_out)?;
     }
     document.peers.iter().try_for_each(|peer| node(peer, out))?;
-    for (from, to) in document.edges() {
+    for (from, to, age) in document.aged_edges() {
         let (from, to) = (escape(from), escape(to));
-        writeln!(out, r#"    <edge source="{from}" target="{to}"/>"#)?;
+        let edge = format!(r#"<edge source="{from}" target="{to}""#);
+        match age {
+            Some(secs) => {
+                writeln!(out, r#"    {edge}><data key="{EDGE_AGE}">{secs}</data></edge>"#)?;
+            }
+            None => writeln!(out, "    {edge}/>")?,
+        }
     }
     writeln!(out, "  </graph>\n</graphml>")
 }

@@ -13,12 +13,17 @@ use crate::{
 };
 
 pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
-    let (edges, edges_left_out) = match document.edges_json() {
-        Some(edges) => (Some(edges), Some(document.n_edges_left_out())),
-        None => (None, None),
+    let edges = document.edges_json();
+    let is_wanted = edges.is_some();
+    let whole = Whole {
+        document,
+        edges,
+        edge_ages_secs: is_wanted.then(|| document.edge_ages_secs()),
+        edges_left_out: is_wanted.then(|| document.n_edges_left_out()),
+        agreement: agreement(document),
+        discover: discover(document),
     };
-    let (agreement, discover) = (agreement(document), discover(document));
-    pretty(&Whole { document, edges, edges_left_out, agreement, discover }, out)
+    pretty(&whole, out)
 }
 
 /// The document, with what isn't there unless it is asked for.
@@ -28,6 +33,9 @@ struct Whole<'a> {
     document: &'a Document,
     #[serde(skip_serializing_if = "Option::is_none")]
     edges: Option<Edges<'a>>,
+    /// `null` if they aren't known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge_ages_secs: Option<Option<&'a [u32]>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     edges_left_out: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +192,20 @@ mod tests {
         for code in [0, 1, 2, 3, 4, 5, 130] {
             assert!(OPERATIONS.contains(&format!("\n| {code} | ")), "{code}");
         }
+    }
+
+    #[test]
+    fn every_edge_has_an_age_unless_nothing_said_so() {
+        let with_edges: Value =
+            serde_json::from_str(&samples::rendered(Format::Json, &samples::partial_with_edges()))
+                .unwrap();
+        assert_eq!(with_edges["edge_ages_secs"], serde_json::json!([3, 4_294_967_295_u32, 0, 61]));
+        assert_eq!(with_edges["edges"].as_array().unwrap().len(), 4);
+        let heard =
+            samples::rendered(Format::Json, &samples::crawled(2, &[(0, 1)], &[0], |_| false));
+        let heard: Value = serde_json::from_str(&heard).unwrap();
+        assert_eq!(heard.get("edge_ages_secs"), Some(&Value::Null));
+        assert_eq!(documents()[0].1.get("edge_ages_secs"), None, "only with edges");
     }
 
     #[test]

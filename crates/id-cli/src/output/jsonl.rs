@@ -27,6 +27,7 @@ enum Line<'a> {
     Edge {
         from: &'a str,
         to: &'a str,
+        age_secs: Option<u32>,
     },
     Summary {
         crawl: &'a Crawl,
@@ -67,8 +68,8 @@ impl<W: Write> Lines<W> {
     /// Writes the peers that are still missing, by node id, and the last line.
     pub(crate) fn finish(mut self, document: &Document) -> io::Result<()> {
         document.peers.iter().try_for_each(|peer| self.peer(peer))?;
-        for (from, to) in document.edges() {
-            json::line(&Line::Edge { from, to }, &mut self.out)?;
+        for (from, to, age_secs) in document.aged_edges() {
+            json::line(&Line::Edge { from, to, age_secs }, &mut self.out)?;
         }
         let Document { crawl, summary, .. } = document;
         let edges_left_out = document.graph.as_ref().map(Graph::n_left_out);
@@ -108,9 +109,13 @@ mod tests {
         if let Some(left_out) = summary.get("edges_left_out") {
             document["edges_left_out"] = left_out.clone();
             let edges = lines.extract_if(.., |line| line["type"] == "edge");
-            document["edges"] = edges
-                .map(|edge| Value::from(vec![edge["from"].clone(), edge["to"].clone()]))
-                .collect();
+            let edges = edges.map(|edge| {
+                let ends = Value::from(vec![edge["from"].clone(), edge["to"].clone()]);
+                (ends, edge["age_secs"].clone())
+            });
+            let (edges, ages): (Vec<_>, Vec<_>) = edges.unzip();
+            document["edges"] = edges.into();
+            document["edge_ages_secs"] = ages.into();
         }
         for asked_for in ["agreement", "discover"] {
             if let Some(part) = summary.get(asked_for) {

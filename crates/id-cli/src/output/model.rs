@@ -281,7 +281,19 @@ impl Document {
         edges.map(move |(from, to)| (id(*from), id(*to)))
     }
 
-    /// The same for JSON, if it was asked for.
+    /// The same, and how many seconds ago whoever named had heard of whom it named, if it is known.
+    pub(crate) fn aged_edges(&self) -> impl Iterator<Item = (&str, &str, Option<u32>)> {
+        let ages = self.edge_ages_secs().map_or(&[][..], |ages| ages).iter().copied().map(Some);
+        let ages = ages.chain(std::iter::repeat(None));
+        self.edges().zip(ages).map(|((from, to), age)| (from, to, age))
+    }
+
+    /// How old each edge is, in the order of the edges; `None` if it isn't known.
+    pub(crate) fn edge_ages_secs(&self) -> Option<&[u32]> {
+        self.graph.as_ref()?.ages_secs()
+    }
+
+    /// From whom to whom as JSON, if it was asked for.
     pub(crate) fn edges_json(&self) -> Option<Edges<'_>> {
         self.graph.as_ref().map(|_| Edges(self))
     }

@@ -118,7 +118,8 @@ pub(crate) fn partial() -> Document {
 pub(crate) fn partial_with_edges() -> Document {
     let mut document = partial();
     document.peers[3].name = Some("<b>\"x\\\" & \u{202e}y".to_owned());
-    let graph = Graph::new(document.peers.len(), [(1, 0), (0, 1), (0, 3), (1, 3)]);
+    let aged = [((1, 0), 0), ((0, 1), 3), ((0, 3), u32::MAX), ((1, 3), 61)];
+    let graph = Graph::with_ages(document.peers.len(), aged);
     document.graph = Some(graph.with_left_out(2));
     document
 }
@@ -152,6 +153,8 @@ pub(crate) fn split() -> Agreement {
         islands: vec![3, 2],
         strong_islands: vec![3, 2],
         one_way_edges: 0,
+        median_edge_age_secs: Some(4),
+        oldest_edge_age_secs: Some(300),
         views: (0..5).map(view).collect(),
     }
 }

@@ -9,7 +9,7 @@ use futures::{
 use id_proto::{
     About, DiscoverReport, DiscoverRequest, ExplainRequest, Explanation, IntroducersReport,
     IntroducersRequest, ListPeersRequest, MembershipProof, MetaRequest, NetworkTag, PeersPage,
-    SignedAnnouncement, StatusReport, StatusRequest, WhoamiRequest, 
+    SignedAnnouncement, StatusReport, StatusRequest, WhoamiRequest,
     iroh_base::{PublicKey, TransportAddr},
 };
 use iroh::endpoint::{Connection, RecvStream};

@@ -18,6 +18,11 @@ pub struct Agreement {
     pub strong_islands: Vec<usize>,
     /// How many named somebody who didn't name them.
     pub n_one_way: usize,
+    /// How many seconds ago each had heard of the others whom it named, in the middle; `None` if nobody named
+    /// anybody.
+    pub median_age_secs: Option<u32>,
+    /// The same, at most.
+    pub oldest_age_secs: Option<u32>,
 }
 
 /// What one of those who answered knows of the others.
@@ -72,7 +77,11 @@ impl Agreement {
             views[member as usize].strong_island = part;
         }
         let is_one_way = |edge: &&(u32, u32)| !among.contains(edge.1, edge.0);
+        let mut ages = among.ages_secs().unwrap_or_default().to_vec();
+        ages.sort_unstable();
         Self {
+            median_age_secs: ages.get(ages.len() / 2).copied(),
+            oldest_age_secs: ages.last().copied(),
             views,
             islands: islands.iter().map(Vec::len).collect(),
             strong_islands: strong_islands.iter().map(Vec::len).collect(),
@@ -139,6 +148,15 @@ mod tests {
         let newcomer = [mesh(0..3), vec![(3, 0), (3, 1), (3, 2)]].concat();
         assert!(!agreement(4, &newcomer).is_split());
         assert!(agreement(4, &mesh(0..3)).is_split());
+    }
+
+    #[test]
+    fn age_in_the_middle_and_the_oldest_are_of_those_who_answered() {
+        let aged = [((0, 1), 5), ((1, 0), 90), ((1, 2), 7), ((2, 3), 9000)];
+        let agreement = Agreement::of(&Graph::with_ages(4, aged), &[0, 1, 2]);
+        assert_eq!((agreement.median_age_secs, agreement.oldest_age_secs), (Some(7), Some(90)));
+        let nobody = Agreement::of(&Graph::with_ages(1, []), &[0]);
+        assert_eq!((nobody.median_age_secs, nobody.oldest_age_secs), (None, None));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct Graph {
     n_peers: usize,
     edges: Vec<(u32, u32)>,
+    /// Of each of them, if it is known.
+    ages_secs: Option<Vec<u32>>,
     n_left_out: u64,
 }
 
@@ -19,7 +21,19 @@ impl Graph {
         let mut edges: Vec<_> = edges.into_iter().filter(is_edge).collect();
         edges.sort_unstable();
         edges.dedup();
-        Self { n_peers, edges, n_left_out: 0 }
+        Self { n_peers, edges, ages_secs: None, n_left_out: 0 }
+    }
+
+    /// The same of edges whose age in seconds is known. Of one that is there several times the newest
+    /// counts.
+    pub fn with_ages(n_peers: usize, edges: impl IntoIterator<Item = ((u32, u32), u32)>) -> Self {
+        let mut aged: Vec<_> = edges.into_iter().collect();
+        aged.sort_unstable();
+        aged.dedup_by_key(|(edge, _)| *edge);
+        let graph = Self::new(n_peers, aged.iter().map(|(edge, _)| *edge));
+        aged.retain(|(edge, _)| graph.edges.binary_search(edge).is_ok());
+        let ages = aged.into_iter().map(|(_, age)| age);
+        Self { ages_secs: Some(ages.collect()), ..graph }
     }
 
     /// The same, of which it is known that so many edges are missing.
@@ -35,6 +49,12 @@ impl Graph {
     /// From whom to whom, in the order of the list.
     pub fn edges(&self) -> &[(u32, u32)] {
         &self.edges
+    }
+
+    /// How many seconds ago whoever named a peer had heard of it when it answered, as it said: of each of
+    /// [`Graph::edges`], in the same order. `None` if nothing said so.
+    pub fn ages_secs(&self) -> Option<&[u32]> {
+        self.ages_secs.as_deref()
     }
 
     /// How many more edges were seen, for which there was no room.
@@ -94,8 +114,15 @@ impl Graph {
     /// positions in the new one.
     pub fn among(&self, members: &[u32]) -> Self {
         let place = |peer: &u32| members.binary_search(peer).ok().and_then(|at| at.try_into().ok());
-        let edges = self.edges.iter().filter_map(|(from, to)| Some((place(from)?, place(to)?)));
-        Self::new(members.len(), edges)
+        let placed = |(from, to): &(u32, u32)| Some((place(from)?, place(to)?));
+        match &self.ages_secs {
+            Some(ages) => {
+                let aged = self.edges.iter().zip(ages);
+                let aged = aged.filter_map(|(edge, age)| Some((placed(edge)?, *age)));
+                Self::with_ages(members.len(), aged)
+            }
+            None => Self::new(members.len(), self.edges.iter().filter_map(placed)),
+        }
     }
 }
 
@@ -163,6 +190,17 @@ mod tests {
         let graph = Graph::new(3, [(2, 0), (0, 1), (1, 1), (0, 3), (7, 0), (0, 1)]);
         assert_eq!(graph.edges(), [(0, 1), (2, 0)]);
         assert!(graph.contains(2, 0) && !graph.contains(0, 2));
+    }
+
+    #[test]
+    fn every_edge_has_its_newest_age_also_among_some() {
+        let aged = [((2, 0), 7), ((0, 1), 5), ((1, 1), 1), ((0, 3), 1), ((0, 1), 3)];
+        let graph = Graph::with_ages(3, aged);
+        assert_eq!((graph.edges(), graph.ages_secs()), (&[(0, 1), (2, 0)][..], Some(&[3, 7][..])));
+        let some = graph.among(&[0, 2]);
+        assert_eq!((some.edges(), some.ages_secs()), (&[(1, 0)][..], Some(&[7][..])));
+        assert_eq!(Graph::new(3, [(0, 1)]).ages_secs(), None);
+        assert_eq!(Graph::with_ages(3, []).ages_secs(), Some(&[][..]));
     }
 
     #[test]

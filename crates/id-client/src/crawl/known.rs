@@ -68,6 +68,8 @@ pub(super) struct Asking {
     pub(super) told: Telling,
     /// Whom the attempt before named.
     pub(super) named_before: Numbers,
+    /// Whom both named, as far as that is kept, and how many seconds ago it had heard of each.
+    pub(super) ages_secs: Vec<(Number, u32)>,
     /// Why the attempt before failed.
     pub(super) failure: Option<AskError>,
     /// The answer, if it is kept and there is room for it.
@@ -83,6 +85,7 @@ impl Asking {
             is_reached: false,
             told: Telling::default(),
             named_before: Numbers::default(),
+            ages_secs: Vec::new(),
             failure: None,
             keeping,
         }

@@ -52,8 +52,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Of how many cases of who named whom the report tells. Default: 0, nothing is kept.
     ///
-    /// Peers that all know each other make n² of them; each costs four bytes while the crawl runs, and
-    /// eight in the report. Those for whom there is no room are counted.
+    /// Peers that all know each other make n² of them; each costs eight bytes while the crawl runs, and
+    /// twelve in the report. Those for whom there is no room are counted.
     pub max_edges: usize,
 }
 

@@ -70,8 +70,9 @@ pub struct CrawlState {
     address_policy: AddressPolicy,
     /// What became of peers that weren't dialled when their turn came.
     undialled: Vec<CrawlEvent>,
-    /// Whom each who answered named, as far as that is kept.
-    named: BTreeMap<Number, Vec<Number>>,
+    /// Whom each who answered named, as far as that is kept, and how many seconds ago it had heard of each.
+    named: BTreeMap<Number, Vec<(Number, u32)>>,
+    /// How many are kept, of those who are being asked too.
     n_edges: usize,
     /// Cases of who named whom for which there was no room.
     n_edges_left_out: u64,
@@ -362,7 +363,7 @@ impl CrawlState {
         outcome: Result<(), AskError>,
         cut: Cut,
     ) -> CrawlEvent {
-        let Asking { turn, told, mut named_before, keeping, is_reached, .. } = asking;
+        let Asking { turn, told, mut named_before, ages_secs, keeping, is_reached, .. } = asking;
         named_before.extend(&told.named);
         let peer = self.peers.get_mut(&id).expect("who was asked is known");
         let status = PeerStatus::from(outcome.clone());
@@ -375,7 +376,7 @@ impl CrawlState {
         peer.progress = Progress::Ended { status, is_cut_short, was_reached: is_reached };
         let fate = if outcome.is_ok() { Fate::Answered } else { Fate::Failed };
         self.frontier.finished(turn, fate);
-        self.keep_edges(id, &named_before);
+        self.keep_edges(id, &named_before, ages_secs);
         self.keep_answer(id, keeping);
         match outcome {
             Ok(()) => CrawlEvent::Answered { peer: id, n_entries: told.n_entries },

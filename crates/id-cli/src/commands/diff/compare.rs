@@ -138,6 +138,9 @@ mod tests {
         later["peers"][0]["rtt_ms"] = 9.into();
         later["peers"][3]["via"].as_array_mut().unwrap().reverse();
         later["peers"][1]["addrs"].as_array_mut().unwrap().reverse();
+        later["peers"][0]["attempts"] = 2.into();
+        later["peers"][0]["dialled"].as_array_mut().unwrap().clear();
+        later["edge_ages_secs"].as_array_mut().unwrap().reverse();
         let (a, b) = (document(&sample()).unwrap(), document(&later).unwrap());
         let difference = Difference::of(&a, &b);
         assert!(difference.is_empty(), "{difference:?}");

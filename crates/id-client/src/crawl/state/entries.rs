@@ -248,6 +248,7 @@ impl CrawlState {
             self.queue(id, Some(introducer), claims.into());
         }
         self.keep_named(from, id, number, claims);
+        self.keep_age(from, number, claims.age);
     }
 
     /// Counts an entry that isn't believed, and gives up on a forger.

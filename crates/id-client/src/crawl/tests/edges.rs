@@ -1,9 +1,11 @@
 //! Who named whom, as the report tells it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
+
+use id_proto::{PeerEntry, Source};
 
 use super::*;
-use crate::memory::{Behaviour, random_edges};
+use crate::memory::{self, Behaviour, random_edges};
 
 fn with_edges(max_edges: usize) -> Limits {
     Limits { max_edges, ..unlimited() }
@@ -80,4 +82,55 @@ async fn whoever_was_displaced_is_in_no_edge() {
         assert!(named.iter().all(|edge| random_edges(100, 10, 7).contains(edge)));
         assert!(named.len() >= max - 1, "{named:?}");
     }
+}
+
+/// Peer 0 knows the others, and says how long ago it had heard of each.
+fn heard(ages: &[Duration]) -> MemoryNetwork {
+    let network = MemoryNetwork::new(ages.len() + 1, []).with_page_len(2);
+    let entry = |i: usize| memory::entry(network.announcement(i), Source::Gossip);
+    let items: Vec<_> =
+        (1..).zip(ages).map(|(i, age)| PeerEntry { age: *age, ..entry(i) }.encode()).collect();
+    items.into_iter().fold(network, |network, item| network.with_item(0, item))
+}
+
+/// The ages of all edges, by whom they lead to.
+fn ages(network: &MemoryNetwork, report: &CrawlReport) -> BTreeMap<usize, u32> {
+    let to = |(_, to): &(u32, u32)| network.index_of(&report.peers[*to as usize].node_id).unwrap();
+    let edges = report.graph.edges().iter().map(to);
+    edges.zip(report.graph.ages_secs().unwrap().iter().copied()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_edge_is_as_old_as_whoever_named_says_also_over_two_attempts() {
+    let said = [5, 0, 3600, 86_400].map(Duration::from_secs);
+    let expected = BTreeMap::from([(1, 5), (2, 0), (3, 3600), (4, 86_400)]);
+    for behaviour in [Behaviour::Honest, Behaviour::HangsUpOnceAfter(2), Behaviour::BusyOnce] {
+        let network = heard(&said).with(0, behaviour.clone());
+        let report = crawl(&network, with_edges(100)).await;
+        assert_eq!(ages(&network, &report), expected, "{behaviour:?}");
+        assert_eq!(report.graph.n_left_out(), 0, "{behaviour:?}");
+    }
+}
+
+#[tokio::test]
+async fn age_beyond_what_is_kept_is_the_largest_that_is() {
+    let network = heard(&[Duration::from_secs(u64::from(u32::MAX) + 5)]);
+    let report = crawl(&network, with_edges(100)).await;
+    assert_eq!(ages(&network, &report), BTreeMap::from([(1, u32::MAX)]));
+}
+
+/// Those who are being asked share the room with those who have answered.
+#[tokio::test(start_paused = true)]
+async fn room_for_edges_holds_while_many_answer_and_who_is_displaced_gives_it_back() {
+    let network = MemoryNetwork::random(100, 10, 7).with_page_len(2);
+    let whole = crawl(&network, with_edges(100_000)).await.graph.edges().len();
+    for max_edges in [1, 50, 400] {
+        let report = crawl(&network, with_edges(max_edges)).await;
+        assert_eq!(report.graph.edges().len(), max_edges);
+        assert_eq!(report.graph.n_left_out() as usize, whole - max_edges);
+    }
+    let limits = Limits { max_peers: n(20), concurrency: n(3), ..with_edges(100_000) };
+    let report = crawl(&network, limits).await;
+    assert_eq!(report.graph.n_left_out(), 0, "whoever is displaced isn't left out");
+    assert_eq!(report.graph.ages_secs().unwrap().len(), report.graph.edges().len());
 }
