@@ -42,7 +42,7 @@ pub(super) fn measure(programs: &Programs, report: &mut Report) -> Result<()> {
 /// The crawl, next to what is faster and what is slower.
 fn limit(programs: &Programs, report: &mut Report) -> Result<()> {
     let farm = programs.farm(N_PEERS, &[])?;
-    let ways = CONCURRENCIES.iter().flat_map(|n| [Way::Bare(*n), Way::Crawl(*n)]);
+    let ways = CONCURRENCIES.iter().flat_map(|n| [Way::Bare(n), Way::Crawl(n)]);
     let ways: Vec<_> = ways.chain([Way::Crawl("1"), Way::PerQuery]).collect();
     let mut runs: Vec<_> = ways.iter().map(|_| Vec::new()).collect();
     for _ in 0..N_RUNS {
