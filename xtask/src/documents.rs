@@ -37,17 +37,52 @@ pub(crate) fn example(project: &Project) -> Result<Vec<String>> {
     Ok(differs.then(|| format!("README.md's block isn't that of {EXAMPLE}")).into_iter().collect())
 }
 
-/// Links between documents to files that don't exist.
+/// Links between documents to files, or to headings of them, that don't exist.
 pub(crate) fn dead_links(project: &Project) -> Result<Vec<String>> {
     let mut dead = Vec::new();
     for document in documents(project)? {
         let text = fs::read_to_string(&document)?;
-        let dir = document.parent().context("a document is in a directory")?;
-        let missing = links(&text).filter(|link| !dir.join(link).exists());
+        let missing = links(&text).filter(|link| !leads_somewhere(&document, link));
         let name = document.strip_prefix(&project.root)?.display();
         dead.extend(missing.map(|link| format!("{name} links to {link}, which isn't there")));
     }
     Ok(dead)
+}
+
+/// Whether there is what `link` in `document` names: a file, and in a document the heading.
+fn leads_somewhere(document: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+    let file = match file {
+        "" => document.to_owned(),
+        file => document.with_file_name(file),
+    };
+    let is_document = file.extension().is_some_and(|ext| ext == "md");
+    if heading.is_empty() || !is_document {
+        return file.exists();
+    }
+    fs::read_to_string(file).is_ok_and(|text| anchors(&text).any(|anchor| anchor == heading))
+}
+
+/// By which names a Markdown document's headings are linked to.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let mut is_code = false;
+    let prose = text.lines().filter(move |line| {
+        is_code ^= line.trim_start().starts_with("```");
+        !is_code
+    });
+    let heading = |line: &str| line.strip_prefix('#').map(|rest| anchor(rest.trim_matches('#')));
+    prose.filter_map(heading)
+}
+
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || "-_ ".contains(*c);
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter(kept)
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }
 
 /// Documents that the code, a help text for instance, sends its reader to, and that don't exist.
@@ -83,12 +118,10 @@ fn documents(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(documents)
 }
 
-/// The targets of Markdown's inline links that are files: no URL, and without the part behind `#`.
+/// The targets of Markdown's inline links that are files and headings: no URL.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets
-        .filter(|target| !target.contains("://") && !target.starts_with('#'))
-        .filter_map(|target| target.split('#').next())
+    targets.filter(|target| !target.contains("://"))
 }
 
 /// Every version in phrases like `Rust 1.91`.
@@ -148,9 +181,29 @@ mod tests {
     }
 
     #[test]
-    fn only_links_to_files_are_followed() {
+    fn only_links_to_files_and_headings_are_followed() {
         let text = "[a](docs/a.md#part) [b](https://example.org/b.md) [c](#here) [d](d.md)";
-        assert_eq!(links(text).collect::<Vec<_>>(), ["docs/a.md", "d.md"]);
+        assert_eq!(links(text).collect::<Vec<_>>(), ["docs/a.md#part", "#here", "d.md"]);
+    }
+
+    #[test]
+    fn heading_is_named_as_its_words_without_marks() {
+        let text = "# Why isn't `id-cli` there?\n```sh\n# no heading\n```\n### Next\nword\n";
+        assert_eq!(anchors(text).collect::<Vec<_>>(), ["why-isnt-id-cli-there", "next"]);
+    }
+
+    #[test]
+    fn link_leads_to_a_file_and_to_a_heading_that_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [from, to] = ["from.md", "to.md"].map(|name| dir.path().join(name));
+        fs::write(&from, "# Here\n").unwrap();
+        fs::write(&to, "# There\n").unwrap();
+        for link in ["to.md", "to.md#there", "#here", "."] {
+            assert!(leads_somewhere(&from, link), "{link}");
+        }
+        for link in ["gone.md", "to.md#here", "#there", "gone.md#there"] {
+            assert!(!leads_somewhere(&from, link), "{link}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{output::Format, progress::ProgressMode};
 
 const AFTER_HELP: &str = "\
 NODE and PEER are a node id, a node id with addresses (id@ip:port[,ip:port]), or a ticket.
-A flag beats its environment variable. docs/operations.md tells the rest.
+A flag beats its environment variable. docs/scripts.md tells the rest.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 condition unmet, 4 stopped early (what there was is
 printed), 5 no source could be reached, 130 interrupted (what there was is printed).";

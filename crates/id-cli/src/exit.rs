@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use anyhow::Error;
 
-/// The exit codes. Scripts rely on them; docs/operations.md lists them.
+/// The exit codes. Scripts rely on them; docs/scripts.md lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// What was asked for was done. An empty result is a result.

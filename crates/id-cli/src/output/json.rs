@@ -180,17 +180,17 @@ mod tests {
 
     #[test]
     fn every_error_and_exit_code_is_explained() {
-        const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
+        const SCRIPTS: &str = include_str!("../../../../docs/scripts.md");
         for kind in id_client::FailKind::ALL {
-            assert!(OPERATIONS.contains(&format!("\n| `{kind}` | ")), "{kind}");
+            assert!(SCRIPTS.contains(&format!("\n| `{kind}` | ")), "{kind}");
         }
         let reasons = schema();
         let reasons = reasons.pointer("/$defs/rejected/propertyNames/examples").unwrap();
         for reason in reasons.as_array().unwrap() {
-            assert!(OPERATIONS.contains(&format!("`{}`", reason.as_str().unwrap())), "{reason}");
+            assert!(SCRIPTS.contains(&format!("`{}`", reason.as_str().unwrap())), "{reason}");
         }
         for code in [0, 1, 2, 3, 4, 5, 130] {
-            assert!(OPERATIONS.contains(&format!("\n| {code} | ")), "{code}");
+            assert!(SCRIPTS.contains(&format!("\n| {code} | ")), "{code}");
         }
     }
 

@@ -229,9 +229,9 @@ mod tests {
 
     #[test]
     fn every_type_of_line_is_documented() {
-        const OPERATIONS: &str = include_str!("../../../../docs/operations.md");
+        const SCRIPTS: &str = include_str!("../../../../docs/scripts.md");
         for kind in ["version", "peer", "came", "went", "changed", "round"] {
-            assert!(OPERATIONS.contains(&format!("\n| `{kind}` | ")), "{kind}");
+            assert!(SCRIPTS.contains(&format!("\n| `{kind}` | ")), "{kind}");
         }
     }
 }

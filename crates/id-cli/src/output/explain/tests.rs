@@ -193,12 +193,12 @@ fn json_has_the_documented_fields() {
 
 #[test]
 fn every_field_and_word_is_documented() {
-    const OPERATIONS: &str = include_str!("../../../../../docs/operations.md");
+    const SCRIPTS: &str = include_str!("../../../../../docs/scripts.md");
     let json = serde_json::to_value(document(listed())).unwrap();
     for field in json.as_object().unwrap().keys() {
-        assert!(OPERATIONS.contains(&format!("`{field}`")), "{field}");
+        assert!(SCRIPTS.contains(&format!("`{field}`")), "{field}");
     }
     for word in ["under_way", "verify", "silent", "lost", "answered", "other_network"] {
-        assert!(OPERATIONS.contains(&format!("`{word}`")), "{word}");
+        assert!(SCRIPTS.contains(&format!("`{word}`")), "{word}");
     }
 }
