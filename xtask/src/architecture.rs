@@ -53,6 +53,12 @@ const BANS: &[Ban] = &[
         words: &["tokio", "n0_future", CLOCKS[0], CLOCKS[1], "rand::rng", "rand::random"],
     },
     Ban {
+        rule: "a document is a function of what is known",
+        rooms: &["crates/id-render/src"],
+        except: &[],
+        words: &["tokio", "fs", CLOCKS[0], CLOCKS[1], "stdout", "stderr"],
+    },
+    Ban {
         rule: "only the binaries create an endpoint",
         rooms: &["crates/id-proto/src", "crates/id-client/src", "crates/id-node/src"],
         except: &["crates/id-node/src/main.rs", "crates/id-node/src/endpoint.rs"],
@@ -78,7 +84,12 @@ const BANS: &[Ban] = &[
     },
     Ban {
         rule: "libraries don't print",
-        rooms: &["crates/id-proto/src", "crates/id-client/src", "crates/id-node/src"],
+        rooms: &[
+            "crates/id-proto/src",
+            "crates/id-client/src",
+            "crates/id-render/src",
+            "crates/id-node/src",
+        ],
         except: &["crates/id-node/src/main.rs"],
         words: &["println!", "print!", "eprintln!", "eprint!", "dbg!"],
     },
@@ -111,6 +122,12 @@ const WALLS: &[Wall] = &[
             "axum",
             "clap",
         ],
+    },
+    Wall {
+        rule: "documents need neither a node nor a terminal",
+        package: "id-render",
+        features: &["--all-features"],
+        banned: &["id-node", "id-cli", "axum", "clap", "comfy-table"],
     },
     Wall {
         rule: "no program that is shipped counts its allocations for the fuzzer",

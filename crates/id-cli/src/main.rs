@@ -10,7 +10,6 @@ mod exit;
 mod interrupt;
 mod output;
 mod progress;
-mod sanitize;
 mod settings;
 mod source;
 mod talk;

@@ -7,10 +7,9 @@ use std::io::{IsTerminal, Write, stderr};
 use anyhow::Error;
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    exit::{Stop, is_closed_pipe},
-    sanitize,
-};
+use id_render::sanitize;
+
+use crate::exit::{Stop, is_closed_pipe};
 
 /// What is logged unless `-v` or `RUST_LOG` say otherwise. The network stack reports as errors what
 /// is an everyday event for us, such as a peer that is gone; so only our own crates are heard.

@@ -17,15 +17,13 @@ use crate::{
     commands::with_endpoint,
     exit::{Exit, Stop},
     interrupt::Interrupt,
-    output::{
-        Printer,
-        model::{Document, Header},
-    },
+    output::{Printer, TOOL},
     progress::Progress,
     settings::PeersSettings,
     source::{Source, Wanted},
     talk,
 };
+use id_render::{Document, Header};
 
 pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
     let settings = PeersSettings::new(args)?;
@@ -33,7 +31,7 @@ pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
         fallback(&settings).into_iter().for_each(talk::note);
     }
     let interrupt = Interrupt::listen()?;
-    let header = Header::new(&settings.network, SystemTime::now());
+    let header = Header::new(TOOL, &settings.network, SystemTime::now());
     let resumed = resumed(&settings, &header)?;
     with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
         let mut search = Search {

@@ -29,18 +29,19 @@ use crate::{
     exit::{Exit, Stop},
     interrupt::Interrupt,
     output::{
-        model::{Document, Header, Summary},
+        TOOL,
         watch::{Printer, Round},
     },
     settings::WatchSettings,
     talk,
 };
+use id_render::{Document, Header, model::Summary};
 
 pub(crate) async fn run(args: &WatchArgs) -> Result<Exit> {
     let settings = WatchSettings::new(args)?;
     let interrupt = Interrupt::listen()?;
     with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
-        let header = Header::new(&settings.network, SystemTime::now());
+        let header = Header::new(TOOL, &settings.network, SystemTime::now());
         let seeds = settings.seeds.iter().map(|seed| seed.id);
         let watch = Watch {
             printer: Printer::start(settings.json, &header)?,

@@ -9,14 +9,16 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
+use id_render::{
+    Tool,
+    json::pretty,
+    model::{FORMAT_VERSION, generated_at},
+    sanitize, text,
+};
+
 use crate::{
     commands::diff::{Change, Difference, Document, EdgeDifference, Peer},
-    output::{
-        json::pretty,
-        model::{FORMAT_VERSION, Tool, generated_at},
-        text,
-    },
-    sanitize,
+    output::TOOL,
 };
 
 /// One line for each difference: `+` came, `-` went, `~` changed.
@@ -65,7 +67,7 @@ pub(crate) fn json(
     let report = Report {
         format_version: FORMAT_VERSION,
         generated_at: generated_at(now),
-        tool: Tool::this(),
+        tool: TOOL,
         same: difference.is_empty(),
         a: Side::of(a),
         b: Side::of(b),

@@ -11,15 +11,13 @@ use id_client::{
 };
 use serde::Serialize;
 
-use crate::{
-    output::{
-        introducers::Introducer,
-        json,
-        model::{FORMAT_VERSION, Tool, addr_text, generated_at, thousandths},
-        text,
-    },
-    sanitize,
+use id_render::{
+    Tool, json,
+    model::{FORMAT_VERSION, addr_text, generated_at, thousandths},
+    sanitize, text,
 };
+
+use crate::output::{TOOL, introducers::Introducer};
 
 /// What a node answered.
 #[derive(Debug)]
@@ -124,7 +122,7 @@ impl ExplainDocument {
         Self {
             format_version: FORMAT_VERSION,
             generated_at: generated_at(now),
-            tool: Tool::this(),
+            tool: TOOL,
             node_id: it.node_id.to_string(),
             answered_by: answer.by.to_string(),
             path: answer.route.path.as_str(),

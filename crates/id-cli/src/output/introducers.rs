@@ -1,9 +1,8 @@
 //! Who brought peers into a node's table: a part of what `status` and `explain` print.
 
 use id_client::id_proto::{self, IntroducersReport};
+use id_render::text;
 use serde::Serialize;
-
-use crate::output::text;
 
 /// One introducer.
 #[derive(Debug, Serialize)]

@@ -1,22 +1,11 @@
-//! Output formats: siblings, each rendered from the one [`model`].
+//! Output formats: siblings, each rendered from the one [`Document`], most of them by `id-render`.
 
-mod agreement;
 pub(crate) mod diff;
-mod dot;
 pub(crate) mod explain;
-mod graphml;
-pub(crate) mod handed;
 mod introducers;
-pub(crate) mod json;
-mod jsonl;
-pub(crate) mod model;
 pub(crate) mod status;
-mod svg;
 mod table;
-mod text;
-mod tsv;
 pub(crate) mod watch;
-mod xml;
 
 #[cfg(test)]
 pub(crate) mod samples;
@@ -26,8 +15,12 @@ use std::io::{self, BufWriter, Stdout, Write, stdout};
 use clap::ValueEnum;
 
 use id_client::CrawledPeer;
-use model::{Document, Header, Peer};
-pub(crate) use text::{short_duration, short_id};
+pub(crate) use id_render::text::{short_duration, short_id};
+use id_render::{Document, Header, Peer, Tool, dot, graphml, json, jsonl, svg, tsv};
+
+/// Who writes the documents.
+pub(crate) const TOOL: Tool =
+    Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// In which form peers are printed. All hold the same peers in the same order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,15 +12,13 @@ use id_client::{
 };
 use serde::Serialize;
 
-use crate::{
-    output::{
-        introducers::Introducers,
-        json,
-        model::{FORMAT_VERSION, Tool, addr_text, generated_at, thousandths},
-        text,
-    },
-    sanitize,
+use id_render::{
+    Tool, json,
+    model::{FORMAT_VERSION, addr_text, generated_at, thousandths},
+    sanitize, text,
 };
+
+use crate::output::{TOOL, introducers::Introducers};
 
 /// What a node answered.
 #[derive(Debug)]
@@ -86,7 +84,7 @@ impl StatusDocument {
         Self {
             format_version: FORMAT_VERSION,
             generated_at: generated_at(now),
-            tool: Tool::this(),
+            tool: TOOL,
             node_id: answers.node_id.to_string(),
             path: answers.route.path.as_str(),
             rtt_ms: thousandths(answers.route.rtt.as_secs_f64() * 1e3),

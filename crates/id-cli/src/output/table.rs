@@ -4,10 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::output::{
-    model::{Document, Peer, Status},
-    text,
-};
+use id_render::{Document, Peer, Status, text};
 
 const HEADER: [&str; 9] =
     ["NODE", "NAME", "BLOBS", "SEEN", "STATUS", "PATH", "RTT", "DEPTH", "VIA"];

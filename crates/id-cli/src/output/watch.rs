@@ -8,13 +8,14 @@ use std::{
 
 use serde::Serialize;
 
+use id_render::{
+    json,
+    model::{Crawl, Header, Peer, Summary, generated_at},
+};
+
 use crate::{
     commands::{diff, watch::News},
-    output::{
-        diff::{Ends, change, ends, named},
-        json,
-        model::{Crawl, Header, Peer, Summary, generated_at},
-    },
+    output::diff::{Ends, change, ends, named},
 };
 
 /// Prints to stdout, and flushes after each round.
@@ -155,7 +156,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::output::{model::Document, samples};
+    use crate::output::samples;
+    use id_render::Document;
 
     /// Everything that can be told, about the peers of a sample.
     fn news(document: &Document) -> Vec<News> {

@@ -9,7 +9,9 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::{exit::Stop, output::model};
+use id_render::model;
+
+use crate::exit::Stop;
 
 /// Largest file that is read. Origin: twice what a million edges take.
 pub(crate) const MAX_FILE_LEN: u64 = 320 << 20;

@@ -8,10 +8,9 @@ use id_node::{DhtBootstrap, NodeConfig, Observer, endpoint::Relay};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Outcome, Reached, Search};
-use crate::{
-    exit::Stop,
-    output::model::{Document, Header, Heard},
-};
+use id_render::{Document, Header, model::Heard};
+
+use crate::exit::Stop;
 
 /// How often we look whether there are more peers than wanted, and show how many there are.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

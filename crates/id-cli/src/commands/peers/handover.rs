@@ -16,10 +16,10 @@ use crate::{
     commands::{hint, with_endpoint},
     exit::{Exit, Stop},
     interrupt::Interrupt,
-    output::handed::{Handed, HandedOver},
     settings::{Handover, PeersSettings, Receiver},
     talk,
 };
+use id_render::{Handed, HandedOver};
 
 /// Hands over what `outcome` holds, and notes in it what came of that. A failure is noted, too: what was
 /// found is printed in any case.

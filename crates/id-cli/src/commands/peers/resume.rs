@@ -15,7 +15,7 @@ use id_client::id_proto::{NetworkTag, iroh_base::PublicKey};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::journal::Journal;
-use crate::output::model::{self, Header};
+use id_render::{Header, model};
 
 /// Of how many cases of who named whom the answers are noted. Origin: as many as edges are printed; whose
 /// answer has no room is asked again.

@@ -9,7 +9,7 @@ use id_client::{
 };
 
 use super::{Outcome, Reached, Search, resume::MAX_NAMED};
-use crate::output::model::{Check, Document, Header};
+use id_render::{Check, Document, Header};
 
 impl Search<'_> {
     /// Crawls from `seeds` until it is done, a limit is met or the user has had enough.

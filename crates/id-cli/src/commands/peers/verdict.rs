@@ -6,13 +6,13 @@ use super::{Outcome, Reached};
 use crate::{
     commands::hint,
     exit::Exit,
-    output::{
-        Format,
-        model::{Agreement, Alone, Check, Document, LimitsInfo, Peer, SourceKind, Status, Summary},
-        short_duration, short_id,
-    },
+    output::{Format, short_duration, short_id},
     settings::PeersSettings,
     talk,
+};
+use id_render::{
+    Agreement, Check, Document, Peer, Status,
+    model::{Alone, LimitsInfo, SourceKind, Summary},
 };
 
 /// Says what is to be said, and decides how the command ended.

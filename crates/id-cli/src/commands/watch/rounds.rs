@@ -10,7 +10,9 @@ use super::{
     schedule::{Failures, Schedule},
     view::{Extent, News, View},
 };
-use crate::{commands::peers::Reached, output::model::Document};
+use id_render::Document;
+
+use crate::commands::peers::Reached;
 
 /// Everything that is remembered from one round to the next. Moments are times since the start.
 #[derive(Debug)]

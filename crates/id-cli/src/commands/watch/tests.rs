@@ -16,10 +16,9 @@ use super::{
     schedule::{MAX_NAMED, RETRY_AFTER},
     view::News,
 };
-use crate::{
-    commands::peers::rpc::reached,
-    output::model::{Document, Header},
-};
+use id_render::{Document, Header};
+
+use crate::{commands::peers::rpc::reached, output::TOOL};
 
 const EVERY: Duration = Duration::from_secs(30);
 
@@ -53,7 +52,7 @@ impl Watcher {
             self.rounds.on_event(&event, |peer| crawl.take_answer(peer));
         }
         let report = crawl.finish().await;
-        let header = Header::new(&Network::public(), SystemTime::UNIX_EPOCH);
+        let header = Header::new(TOOL, &Network::public(), SystemTime::UNIX_EPOCH);
         let document = Document::of_crawl(header, &report);
         let news = self.rounds.end(&report, &document, reached(&report));
         self.now = self.rounds.next();

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    commands::diff::{Change, Difference, Peer},
-    output::model::{self, Document, Status},
-};
+use id_render::{Document, Status, model};
+
+use crate::commands::diff::{Change, Difference, Peer};
 
 /// What the rounds so far have shown.
 #[derive(Debug, Default)]

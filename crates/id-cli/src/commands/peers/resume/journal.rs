@@ -20,14 +20,8 @@ use super::{
     SummaryLine, VersionLine,
     reading::{self, Noted},
 };
-use crate::{
-    exit::Stop,
-    output::{
-        json,
-        model::{Document, Header, Peer},
-    },
-    talk,
-};
+use crate::{exit::Stop, talk};
+use id_render::{Document, Header, Peer, json};
 
 /// The file, to which lines are added as peers answer or fail. Nobody else writes to it meanwhile.
 #[derive(Debug)]

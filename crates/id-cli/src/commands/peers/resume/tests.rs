@@ -20,7 +20,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{exit::Stop, output::model::Document};
+use crate::{exit::Stop, output::TOOL};
+use id_render::Document;
 
 /// Everything that a peer may do, except to be slow.
 fn motley() -> MemoryNetwork {
@@ -37,7 +38,7 @@ fn limits() -> Limits {
 }
 
 fn header() -> Header {
-    Header::new(&Network::public(), SystemTime::UNIX_EPOCH)
+    Header::new(TOOL, &Network::public(), SystemTime::UNIX_EPOCH)
 }
 
 fn frame(network: &MemoryNetwork) -> Frame {

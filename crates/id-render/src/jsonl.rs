@@ -12,10 +12,11 @@ use std::{
 use id_client::Graph;
 use serde::Serialize;
 
-use crate::output::{
+use crate::{
+    agreement::Check,
     handed::HandedOver,
     json,
-    model::{Check, Crawl, Document, Header, Peer, Summary},
+    model::{Crawl, Document, Header, Peer, Summary},
 };
 
 /// One line.
@@ -44,21 +45,21 @@ enum Line<'a> {
 /// Lines that are written while the crawl runs. Each is flushed, but for those of edges, which all come
 /// at the end.
 #[derive(Debug)]
-pub(crate) struct Lines<W> {
+pub struct Lines<W> {
     out: W,
     written: HashSet<String>,
 }
 
 impl<W: Write> Lines<W> {
     /// Writes the first line.
-    pub(crate) fn start(out: W, header: &Header) -> io::Result<Self> {
+    pub fn start(out: W, header: &Header) -> io::Result<Self> {
         let mut lines = Self { out, written: HashSet::new() };
         lines.write(&Line::Version(header))?;
         Ok(lines)
     }
 
     /// Writes a peer, unless it was written before.
-    pub(crate) fn peer(&mut self, peer: &Peer) -> io::Result<()> {
+    pub fn peer(&mut self, peer: &Peer) -> io::Result<()> {
         match self.written.insert(peer.node_id.clone()) {
             true => self.write(&Line::Peer(peer)),
             false => Ok(()),
@@ -66,7 +67,7 @@ impl<W: Write> Lines<W> {
     }
 
     /// Writes the peers that are still missing, by node id, and the last line.
-    pub(crate) fn finish(mut self, document: &Document) -> io::Result<()> {
+    pub fn finish(mut self, document: &Document) -> io::Result<()> {
         document.peers.iter().try_for_each(|peer| self.peer(peer))?;
         for (from, to, age_secs) in document.aged_edges() {
             json::line(&Line::Edge { from, to, age_secs }, &mut self.out)?;
@@ -84,7 +85,7 @@ impl<W: Write> Lines<W> {
 }
 
 /// Writes all lines of a crawl that is over.
-pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+pub fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     Lines::start(out, &document.header)?.finish(document)
 }
 
@@ -93,7 +94,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::output::{Format, samples};
+    use crate::{json, jsonl, samples};
 
     fn lines(shown: &str) -> Vec<Value> {
         shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -137,15 +138,15 @@ mod tests {
     #[test]
     fn lines_say_what_the_document_says() {
         for (name, sample) in samples::all() {
-            let lines = lines(&samples::rendered(Format::Jsonl, &sample));
-            let json = samples::rendered(Format::Json, &sample);
+            let lines = lines(&samples::rendered(jsonl::render, &sample));
+            let json = samples::rendered(json::render, &sample);
             assert_eq!(document(lines), serde_json::from_str::<Value>(&json).unwrap(), "{name}");
         }
     }
 
     #[test]
     fn first_line_is_the_version_and_last_the_summary() {
-        let lines = lines(&samples::rendered(Format::Jsonl, &samples::partial()));
+        let lines = lines(&samples::rendered(jsonl::render, &samples::partial()));
         let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
         assert_eq!(types, ["version", "peer", "peer", "peer", "peer", "summary"]);
         assert_eq!(lines[0]["format_version"], "1.0");
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn every_line_is_as_the_schema_says() {
-        let schema = include_str!("../../../../docs/peers.schema.json");
+        let schema = include_str!("../../../docs/peers.schema.json");
         let mut schema: Value = serde_json::from_str(schema).unwrap();
         // The same definitions, with a line in place of a document.
         let root = schema.as_object_mut().unwrap();
@@ -161,7 +162,7 @@ mod tests {
         root.insert("$ref".to_owned(), "#/$defs/jsonl_line".into());
         let validator = jsonschema::draft202012::new(&schema).unwrap();
         for (name, sample) in samples::all() {
-            for line in lines(&samples::rendered(Format::Jsonl, &sample)) {
+            for line in lines(&samples::rendered(jsonl::render, &sample)) {
                 let faults: Vec<_> = validator.iter_errors(&line).map(|e| e.to_string()).collect();
                 assert_eq!(faults, [""; 0], "{name}: {line}");
             }

@@ -8,35 +8,39 @@ use serde::Serialize;
 /// Whether the peers were handed to a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(untagged)]
-pub(crate) enum HandedOver {
+pub enum HandedOver {
+    /// Nobody asked for it.
     #[default]
     NotWanted,
     /// None was.
     Nothing,
+    /// They were, and this came of it.
     Done(Handed),
 }
 
 /// `handed = new + known + the refused`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub(crate) struct Handed {
-    pub(crate) handed: u64,
+pub struct Handed {
+    /// How many were.
+    pub handed: u64,
     /// Peers that the node's table lacked.
-    pub(crate) new: u64,
+    pub new: u64,
     /// Peers that it held, whether there was news of them or not.
-    pub(crate) known: u64,
+    pub known: u64,
     /// Announcements that the node doesn't believe, by reason, as it says.
-    pub(crate) refused: BTreeMap<String, u64>,
+    pub refused: BTreeMap<String, u64>,
 }
 
 impl HandedOver {
-    pub(crate) fn is_wanted(&self) -> bool {
+    /// Whether anybody asked for it.
+    pub fn is_wanted(&self) -> bool {
         *self != Self::NotWanted
     }
 }
 
 impl Handed {
     /// Adds what came of a part. The client has seen that its counts add up.
-    pub(crate) fn add(&mut self, report: &DiscoverReport) {
+    pub fn add(&mut self, report: &DiscoverReport) {
         self.handed += report.total().unwrap_or_default();
         self.new += report.n_new;
         self.known += report.n_newer + report.n_known;

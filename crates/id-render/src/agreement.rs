@@ -3,49 +3,58 @@
 use id_client::CrawlReport;
 use serde::Serialize;
 
-use crate::output::model::thousandths;
+use crate::model::thousandths;
 
 /// What came of comparing views.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(untagged)]
-pub(crate) enum Check {
+pub enum Check {
+    /// Nobody asked.
     #[default]
     NotWanted,
     /// It can't be said.
     Unknown,
+    /// This came of it.
     Known(Agreement),
 }
 
 /// What those who answered know of each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Agreement {
-    pub(crate) split: bool,
+pub struct Agreement {
+    /// Whether there are several islands.
+    pub split: bool,
     /// Sizes, the largest first.
-    pub(crate) islands: Vec<usize>,
-    pub(crate) strong_islands: Vec<usize>,
-    pub(crate) one_way_edges: usize,
+    pub islands: Vec<usize>,
+    /// Sizes of the parts in which everybody reaches everybody; the same order.
+    pub strong_islands: Vec<usize>,
+    /// Cases of somebody who knows somebody who doesn't know it.
+    pub one_way_edges: usize,
     /// How long ago each had heard of the others whom it named.
-    pub(crate) median_edge_age_secs: Option<u32>,
-    pub(crate) oldest_edge_age_secs: Option<u32>,
+    pub median_edge_age_secs: Option<u32>,
+    /// The oldest of them.
+    pub oldest_edge_age_secs: Option<u32>,
     /// By node id.
-    pub(crate) views: Vec<View>,
+    pub views: Vec<View>,
 }
 
 /// What one of them knows of the others.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct View {
-    pub(crate) node_id: String,
+pub struct View {
+    /// Whose view it is.
+    pub node_id: String,
     /// How many of the others it doesn't know.
-    pub(crate) missing: usize,
-    pub(crate) missing_share: f64,
+    pub missing: usize,
+    /// The same as a share of the others.
+    pub missing_share: f64,
     /// Positions in the lists of sizes.
-    pub(crate) island: usize,
-    pub(crate) strong_island: usize,
+    pub island: usize,
+    /// The same among the strong islands.
+    pub strong_island: usize,
 }
 
 impl Check {
     /// Compares the views of a crawl.
-    pub(crate) fn of(report: &CrawlReport) -> Self {
+    pub fn of(report: &CrawlReport) -> Self {
         let Some(found) = report.agreement() else { return Self::Unknown };
         let view = |view: &id_client::View| View {
             node_id: report.peers[view.peer as usize].node_id.to_string(),
@@ -65,7 +74,8 @@ impl Check {
         })
     }
 
-    pub(crate) fn is_wanted(&self) -> bool {
+    /// Whether anybody asked.
+    pub fn is_wanted(&self) -> bool {
         *self != Self::NotWanted
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
 /// `text` on one line and without effect on a terminal: safe in a table, in TSV and on stderr.
-pub(crate) fn text(text: &str) -> Cow<'_, str> {
+pub fn text(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hostile) {
         return Cow::Borrowed(text);
     }
@@ -20,7 +20,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
 /// Writes what is hostile in encoded JSON as `\uXXXX`, which means the same.
 ///
 /// The encoder has already escaped C0 controls in strings; the line breaks between its tokens stay.
-pub(crate) fn json(encoded: &str) -> Cow<'_, str> {
+pub fn json(encoded: &str) -> Cow<'_, str> {
     let is_raw = |c: char| is_hostile(c) && !matches!(c, '\n' | '\r' | '\t');
     if !encoded.contains(is_raw) {
         return Cow::Borrowed(encoded);

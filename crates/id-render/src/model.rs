@@ -1,6 +1,6 @@
-//! What `peers` prints, whatever the format: the structs are the JSON, field by field.
+//! What is known of peers, whatever the format: the structs are the JSON, field by field.
 //!
-//! They are this program's own, so that the crates below may change their types and the output
+//! They are this crate's own, so that the crates below may change their types and the output
 //! stays. `docs/peers.schema.json` describes them, and a test compares the two. Unknown is `None`.
 
 use std::{
@@ -17,80 +17,94 @@ use id_client::{
 };
 use serde::{Serialize, Serializer};
 
-pub(crate) use super::agreement::{Agreement, Check};
-use super::handed::HandedOver;
+use crate::{agreement::Check, handed::HandedOver};
 
 /// A minor number grows when a field is added; a major one when a reader must change.
-pub(crate) const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.0";
 
 /// How a document says that a crawl had no limit of depth; the same number as on the command line.
 const UNLIMITED_DEPTH: i64 = -1;
 
-/// Everything that one run of `peers` found.
+/// Everything that one look at a network found.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Document {
+pub struct Document {
+    /// What is known before the first peer.
     #[serde(flatten)]
-    pub(crate) header: Header,
-    pub(crate) crawl: Crawl,
-    pub(crate) summary: Summary,
+    pub header: Header,
+    /// How the peers were found.
+    pub crawl: Crawl,
+    /// How many of them there are, by what came of them.
+    pub summary: Summary,
     /// By node id.
-    pub(crate) peers: Vec<Peer>,
+    pub peers: Vec<Peer>,
     /// Who named whom, by position in `peers`, if that was asked for.
     #[serde(skip)]
-    pub(crate) graph: Option<Graph>,
+    pub graph: Option<Graph>,
     /// Whether those who answered see one network, if that was asked for.
     #[serde(skip)]
-    pub(crate) check: Check,
+    pub check: Check,
     /// What came of handing the peers to a node, if that was asked for.
     #[serde(skip)]
-    pub(crate) discover: HandedOver,
+    pub discover: HandedOver,
 }
 
 /// Who named whom, as JSON: `[["from", "to"], …]`.
-pub(crate) struct Edges<'a>(&'a Document);
+pub struct Edges<'a>(&'a Document);
 
 /// What is known before the first peer.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Header {
-    pub(crate) format_version: &'static str,
+pub struct Header {
+    /// The major and minor number: [`FORMAT_VERSION`].
+    pub format_version: &'static str,
     /// RFC 3339, UTC.
-    pub(crate) generated_at: String,
-    pub(crate) tool: Tool,
-    pub(crate) network: NetworkInfo,
+    pub generated_at: String,
+    /// Who writes the document.
+    pub tool: Tool,
+    /// The network that was looked at.
+    pub network: NetworkInfo,
 }
 
 /// The program that wrote the document.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Tool {
-    pub(crate) name: &'static str,
-    pub(crate) version: &'static str,
+pub struct Tool {
+    /// Its name.
+    pub name: &'static str,
+    /// Its release.
+    pub version: &'static str,
 }
 
 /// The network that was looked at.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct NetworkInfo {
-    pub(crate) topic: String,
+pub struct NetworkInfo {
+    /// The topic's name.
+    pub topic: String,
     /// 32 hex digits.
-    pub(crate) tag: String,
-    pub(crate) private: bool,
+    pub tag: String,
+    /// Whether a secret keeps outsiders out.
+    pub private: bool,
 }
 
 /// How the peers were found.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Crawl {
-    pub(crate) source: SourceKind,
+pub struct Crawl {
+    /// Where the peers came from.
+    pub source: SourceKind,
     /// `-1`: unlimited. `None`: nobody was asked.
-    pub(crate) depth: Option<i64>,
-    pub(crate) complete: bool,
-    pub(crate) stopped_by: Option<&'static str>,
-    pub(crate) duration_ms: u64,
-    pub(crate) limits: LimitsInfo,
+    pub depth: Option<i64>,
+    /// Whether it ended by itself.
+    pub complete: bool,
+    /// What ended it early; `None` if it is complete.
+    pub stopped_by: Option<&'static str>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The limits that held.
+    pub limits: LimitsInfo,
 }
 
 /// Where the peers came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum SourceKind {
+pub enum SourceKind {
     /// Nodes were asked, one after the other.
     Rpc,
     /// Announcements were listened to.
@@ -99,116 +113,143 @@ pub(crate) enum SourceKind {
 
 /// The limits that held.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct LimitsInfo {
-    pub(crate) max_peers: usize,
-    pub(crate) timeout_secs: f64,
-    pub(crate) concurrency: usize,
+pub struct LimitsInfo {
+    /// Most peers.
+    pub max_peers: usize,
+    /// For the whole crawl.
+    pub timeout_secs: f64,
+    /// Most peers that are asked at the same time.
+    pub concurrency: usize,
 }
 
 /// `known = asked + not_asked`, `asked = answered + failed`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Summary {
-    pub(crate) known: usize,
-    pub(crate) asked: usize,
-    pub(crate) answered: usize,
-    pub(crate) failed: usize,
-    pub(crate) not_asked: usize,
+pub struct Summary {
+    /// Every peer.
+    pub known: usize,
+    /// Whose turn it was.
+    pub asked: usize,
+    /// Who answered.
+    pub answered: usize,
+    /// Who was asked and didn't.
+    pub failed: usize,
+    /// Whose turn it never was.
+    pub not_asked: usize,
     /// Entries of answers that were not believed, by reason.
-    pub(crate) rejected: BTreeMap<&'static str, u64>,
+    pub rejected: BTreeMap<&'static str, u64>,
 }
 
 /// What came of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
+pub enum Status {
+    /// It was asked, and answered.
     Answered,
+    /// It was asked, and didn't answer well.
     Failed,
+    /// Nobody asked it.
     NotAsked,
 }
 
 /// One peer.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Peer {
+pub struct Peer {
     /// 64 hex digits.
-    pub(crate) node_id: String,
-    pub(crate) name: Option<String>,
-    pub(crate) blob_count: Option<u64>,
+    pub node_id: String,
+    /// What it calls itself.
+    pub name: Option<String>,
+    /// How many blobs it says it holds.
+    pub blob_count: Option<u64>,
     /// The announcement's, by its author's clock, in unix seconds.
-    pub(crate) timestamp_secs: Option<u64>,
+    pub timestamp_secs: Option<u64>,
     /// How long ago whoever knows best had heard of it.
-    pub(crate) age_secs: Option<f64>,
-    pub(crate) status: Status,
+    pub age_secs: Option<f64>,
+    /// What came of asking it.
+    pub status: Status,
     /// One of the documented list, if it failed.
-    pub(crate) error: Option<&'static str>,
+    pub error: Option<&'static str>,
     /// The same for people.
-    pub(crate) error_message: Option<String>,
+    pub error_message: Option<String>,
     /// Whether it was reached before it failed, `connect` or `query`.
-    pub(crate) error_stage: Option<&'static str>,
+    pub error_stage: Option<&'static str>,
     /// Where it was dialled the last time.
-    pub(crate) dialled: Vec<Dialled>,
+    pub dialled: Vec<Dialled>,
     /// How often it was its turn to be asked.
-    pub(crate) attempts: u8,
+    pub attempts: u8,
     /// Hops from the nodes that the crawl started from.
-    pub(crate) depth: Option<u32>,
+    pub depth: Option<u32>,
     /// Who named it.
-    pub(crate) via: Vec<String>,
+    pub via: Vec<String>,
     /// Whether a signed announcement was seen and its signature holds. Nothing about a dial.
-    pub(crate) verified: bool,
+    pub verified: bool,
     /// How long ago a responder's own dial of it was answered, as responders say.
-    pub(crate) answered_dial_age_secs: Option<f64>,
+    pub answered_dial_age_secs: Option<f64>,
     /// `ip:port` or a relay's URL.
-    pub(crate) addrs: Option<Vec<String>>,
-    pub(crate) path: Option<&'static str>,
-    pub(crate) rtt_ms: Option<f64>,
-    pub(crate) agent: Option<String>,
+    pub addrs: Option<Vec<String>>,
+    /// Over which way it was reached, `direct` or `relay`.
+    pub path: Option<&'static str>,
+    /// The round trip over that way.
+    pub rtt_ms: Option<f64>,
+    /// The program it says it runs.
+    pub agent: Option<String>,
     /// Entries of its answer that were not believed, by reason.
-    pub(crate) rejected: BTreeMap<&'static str, u64>,
+    pub rejected: BTreeMap<&'static str, u64>,
     /// Whom it named, if it gave anything.
-    pub(crate) told: Option<Told>,
+    pub told: Option<Told>,
 }
 
 /// An address of a peer, and what became of it.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Dialled {
-    pub(crate) addr: String,
+pub struct Dialled {
+    /// Where that is.
+    pub addr: String,
     /// `carried`, `unknown`, or an error.
-    pub(crate) outcome: &'static str,
+    pub outcome: &'static str,
 }
 
 /// Whom a peer named.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Told {
-    pub(crate) peers: u64,
+pub struct Told {
+    /// How many.
+    pub peers: u64,
     /// Those whom nobody else named; `None` while somebody may yet.
-    pub(crate) alone: Option<Alone>,
+    pub alone: Option<Alone>,
 }
 
 /// What came of peers that one peer alone named.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Alone {
-    pub(crate) known: usize,
-    pub(crate) asked: usize,
-    pub(crate) failed: usize,
+pub struct Alone {
+    /// How many there are.
+    pub known: usize,
+    /// How many of them were asked.
+    pub asked: usize,
+    /// How many of those failed.
+    pub failed: usize,
     /// Whether nearly all failed, of enough to say so: a warning names the peer.
     #[serde(skip)]
-    pub(crate) is_barren: bool,
+    pub is_barren: bool,
 }
 
 /// What came of listening in the topic.
 #[derive(Debug)]
-pub(crate) struct Heard<'a> {
-    pub(crate) entries: Vec<PeerEntry<SignedAnnouncement>>,
-    pub(crate) stopped_by: Option<StopReason>,
-    pub(crate) duration: Duration,
-    pub(crate) limits: &'a Limits,
+pub struct Heard<'a> {
+    /// Whoever announced itself.
+    pub entries: Vec<PeerEntry<SignedAnnouncement>>,
+    /// What ended it early, if anything did.
+    pub stopped_by: Option<StopReason>,
+    /// How long it took.
+    pub duration: Duration,
+    /// The limits that held.
+    pub limits: &'a Limits,
 }
 
 impl Header {
-    pub(crate) fn new(network: &Network, now: SystemTime) -> Self {
+    /// What is known before the first peer, by `tool`, at `now`.
+    pub fn new(tool: Tool, network: &Network, now: SystemTime) -> Self {
         Self {
             format_version: FORMAT_VERSION,
             generated_at: generated_at(now),
-            tool: Tool::this(),
+            tool,
             network: NetworkInfo {
                 topic: network.topic().to_owned(),
                 tag: network.tag().to_string(),
@@ -218,15 +259,9 @@ impl Header {
     }
 }
 
-impl Tool {
-    pub(super) fn this() -> Self {
-        Self { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") }
-    }
-}
-
 impl Document {
     /// The document of a crawl by RPC.
-    pub(crate) fn of_crawl(header: Header, report: &CrawlReport) -> Self {
+    pub fn of_crawl(header: Header, report: &CrawlReport) -> Self {
         let crawl = Crawl {
             source: SourceKind::Rpc,
             depth: Some(depth_number(report.limits.max_depth)),
@@ -240,7 +275,7 @@ impl Document {
     }
 
     /// The document of what was heard in the topic.
-    pub(crate) fn of_gossip(header: Header, heard: &Heard<'_>) -> Self {
+    pub fn of_gossip(header: Header, heard: &Heard<'_>) -> Self {
         let crawl = Crawl {
             source: SourceKind::Gossip,
             depth: None,
@@ -255,7 +290,8 @@ impl Document {
         Self::new(header, crawl, peers, graph)
     }
 
-    fn new(header: Header, crawl: Crawl, peers: Vec<Peer>, graph: Option<Graph>) -> Self {
+    /// The document of `peers`, which are in the order of their node ids; `graph` is by position among them.
+    pub fn new(header: Header, crawl: Crawl, peers: Vec<Peer>, graph: Option<Graph>) -> Self {
         debug_assert!(peers.is_sorted_by(|a, b| a.node_id < b.node_id), "edges are by position");
         Self {
             header,
@@ -269,37 +305,37 @@ impl Document {
     }
 
     /// `other`, with these peers instead of its own.
-    #[cfg(test)]
-    pub(super) fn sample(other: Self, peers: Vec<Peer>, graph: Graph) -> Self {
+    #[cfg(any(test, feature = "test-util"))]
+    pub(crate) fn sample(other: Self, peers: Vec<Peer>, graph: Graph) -> Self {
         Self::new(other.header, other.crawl, peers, Some(graph))
     }
 
     /// From whom to whom, by node id.
-    pub(crate) fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
         let id = |position: u32| self.peers[position as usize].node_id.as_str();
         let edges = self.graph.iter().flat_map(Graph::edges);
         edges.map(move |(from, to)| (id(*from), id(*to)))
     }
 
     /// The same, and how many seconds ago whoever named had heard of whom it named, if it is known.
-    pub(crate) fn aged_edges(&self) -> impl Iterator<Item = (&str, &str, Option<u32>)> {
+    pub fn aged_edges(&self) -> impl Iterator<Item = (&str, &str, Option<u32>)> {
         let ages = self.edge_ages_secs().map_or(&[][..], |ages| ages).iter().copied().map(Some);
         let ages = ages.chain(std::iter::repeat(None));
         self.edges().zip(ages).map(|((from, to), age)| (from, to, age))
     }
 
     /// How old each edge is, in the order of the edges; `None` if it isn't known.
-    pub(crate) fn edge_ages_secs(&self) -> Option<&[u32]> {
+    pub fn edge_ages_secs(&self) -> Option<&[u32]> {
         self.graph.as_ref()?.ages_secs()
     }
 
     /// From whom to whom as JSON, if it was asked for.
-    pub(crate) fn edges_json(&self) -> Option<Edges<'_>> {
+    pub fn edges_json(&self) -> Option<Edges<'_>> {
         self.graph.as_ref().map(|_| Edges(self))
     }
 
     /// How many edges there was no room for.
-    pub(crate) fn n_edges_left_out(&self) -> u64 {
+    pub fn n_edges_left_out(&self) -> u64 {
         self.graph.as_ref().map_or(0, Graph::n_left_out)
     }
 }
@@ -351,7 +387,7 @@ impl Summary {
 
 impl Status {
     /// The stable lower-case name.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",
             Self::Failed => "failed",
@@ -362,7 +398,7 @@ impl Status {
 
 impl Peer {
     /// A peer of a crawl.
-    pub(crate) fn crawled(peer: &CrawledPeer) -> Self {
+    pub fn crawled(peer: &CrawledPeer) -> Self {
         let (status, error, error_message) = match &peer.status {
             PeerStatus::Answered => (Status::Answered, None, None),
             PeerStatus::NotAsked => (Status::NotAsked, None, None),
@@ -406,7 +442,7 @@ impl Peer {
     }
 
     /// What a verified announcement says of its author; nobody has asked it.
-    fn announced(announcement: &SignedAnnouncement) -> Self {
+    pub fn announced(announcement: &SignedAnnouncement) -> Self {
         Self {
             name: announcement.name.clone(),
             blob_count: Some(announcement.blob_count),
@@ -463,7 +499,8 @@ impl Told {
     }
 }
 
-pub(super) fn generated_at(now: SystemTime) -> String {
+/// A moment as documents say it: RFC 3339 in UTC, to the second.
+pub fn generated_at(now: SystemTime) -> String {
     humantime::format_rfc3339_seconds(now).to_string()
 }
 
@@ -474,7 +511,8 @@ fn depth_number(depth: Depth) -> i64 {
     }
 }
 
-pub(super) fn addr_text(addr: &TransportAddr) -> String {
+/// `ip:port`, or the URL of a relay.
+pub fn addr_text(addr: &TransportAddr) -> String {
     match addr {
         TransportAddr::Relay(url) => url.to_string(),
         TransportAddr::Ip(addr) => addr.to_string(),
@@ -482,11 +520,12 @@ pub(super) fn addr_text(addr: &TransportAddr) -> String {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+/// Whole milliseconds.
+pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Rounded to three decimals: what is behind them is noise.
-pub(super) fn thousandths(number: f64) -> f64 {
+pub fn thousandths(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::sanitize;
 
 /// `text` between tags or in quotes.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in sanitize::text(text).chars() {
         match c {
@@ -23,7 +23,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// Adds formatted text to a string, which can't fail.
-pub(super) trait Append {
+pub(crate) trait Append {
     fn append(&mut self, text: std::fmt::Arguments<'_>);
 }
 

@@ -4,7 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use roxmltree::Document as Xml;
 
 use super::*;
-use crate::output::{Format, samples};
+use crate::{dot, graphml, samples, svg};
 
 type Edges = Vec<(usize, usize)>;
 
@@ -29,7 +29,7 @@ fn random(first: usize, n: usize, degree: usize) -> Edges {
 }
 
 fn shown(document: &Document) -> String {
-    samples::rendered(Format::Svg, document)
+    samples::rendered(svg::render, document)
 }
 
 /// How many elements there are of each name and class.
@@ -207,11 +207,11 @@ proptest! {
         let svg = shown(&document);
         assert_harmless(&svg);
         prop_assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", svg);
-        let graphml = samples::rendered(Format::Graphml, &document);
+        let graphml = samples::rendered(graphml::render, &document);
         let parsed = Xml::parse(&graphml).unwrap();
         let n = |name| parsed.descendants().filter(|node| node.has_tag_name(name)).count();
         prop_assert_eq!((n("node"), n("edge")), (n_peers, n_edges));
-        let dot = samples::rendered(Format::Dot, &document);
+        let dot = samples::rendered(dot::render, &document);
         prop_assert_eq!(dot.lines().count(), 3 + n_peers + n_edges);
     }
 }

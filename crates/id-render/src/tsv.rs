@@ -4,12 +4,13 @@
 
 use std::io::{self, Write};
 
-use crate::output::{
+use crate::{
     model::{Document, Peer},
     text,
 };
 
-pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+/// Writes all of `document`.
+pub fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     document.peers.iter().try_for_each(|peer| line(peer, out))
 }
 
@@ -22,11 +23,11 @@ fn line(peer: &Peer, out: &mut impl Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use crate::output::{Format, samples};
+    use crate::{samples, tsv};
 
     #[test]
     fn one_line_a_peer_and_unknown_is_a_dash() {
-        let shown = samples::rendered(Format::Tsv, &samples::partial());
+        let shown = samples::rendered(tsv::render, &samples::partial());
         snapbox::assert_data_eq!(
             shown,
             snapbox::str![[r#"
@@ -41,7 +42,7 @@ ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1	-	21	2025-11-20
 
     #[test]
     fn hostile_name_makes_neither_a_line_nor_a_column() {
-        let shown = samples::rendered(Format::Tsv, &samples::hostile());
+        let shown = samples::rendered(tsv::render, &samples::hostile());
         assert_eq!(shown.lines().count(), 1);
         assert_eq!(shown.matches('\t').count(), 3);
         assert!(!shown.contains(['\x1b', '\u{202e}']), "{shown:?}");
@@ -49,6 +50,6 @@ ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1	-	21	2025-11-20
 
     #[test]
     fn no_peers_are_no_lines() {
-        assert_eq!(samples::rendered(Format::Tsv, &samples::empty()), "");
+        assert_eq!(samples::rendered(tsv::render, &samples::empty()), "");
     }
 }

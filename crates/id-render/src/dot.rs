@@ -3,14 +3,12 @@
 use std::io::{self, Write};
 
 use crate::{
-    output::{
-        model::{Document, Peer, Status},
-        text,
-    },
-    sanitize,
+    model::{Document, Peer, Status},
+    sanitize, text,
 };
 
-pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+/// Writes all of `document`.
+pub fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "digraph {} {{", quoted(&document.header.network.topic))?;
     writeln!(out, "  node [shape=ellipse fontname=\"sans-serif\"];")?;
     let n_left_out = document.n_edges_left_out();
@@ -60,11 +58,11 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{Format, samples};
+    use crate::{dot, samples};
 
     #[test]
     fn peers_are_nodes_and_who_named_whom_are_edges() {
-        let shown = samples::rendered(Format::Dot, &samples::partial_with_edges());
+        let shown = samples::rendered(dot::render, &samples::partial_with_edges());
         snapbox::assert_data_eq!(shown, snapbox::file!["golden/partial.dot": Text].raw());
     }
 
@@ -79,7 +77,7 @@ mod tests {
 
     #[test]
     fn hostile_name_stays_on_its_line() {
-        let shown = samples::rendered(Format::Dot, &samples::hostile());
+        let shown = samples::rendered(dot::render, &samples::hostile());
         assert_eq!(shown.lines().count(), 4);
         assert!(!shown.contains(['\x1b', '\u{202e}', '\t']), "{shown:?}");
     }

@@ -14,7 +14,7 @@ use std::{
 use id_client::Graph;
 use layout::{Centre, Layout, Polar, Spot};
 
-use crate::output::{
+use crate::{
     model::{Document, Peer, SourceKind, Status},
     text,
     xml::{Append, escape},
@@ -60,7 +60,13 @@ stroke-linejoin: round; paint-order: stroke; }
     .n { font-size: 9px; fill: var(--paper); stroke: none; text-anchor: middle; }
     .n.failed, .n.not_asked { fill: var(--ink); stroke: none; }";
 
-pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+/// What is in the one `<style>` of each picture, for whoever has to allow it.
+pub fn style() -> String {
+    format!("\n{STYLE}\n  ")
+}
+
+/// Draws `document`.
+pub fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let links = Links::of(document);
     let layout = Layout::of(document, &links.all);
     out.write_all(Picture::new(document, &layout, &links).drawn().as_bytes())
@@ -120,11 +126,12 @@ impl<'a> Picture<'a> {
 
     fn drawn(mut self) -> String {
         let (width, height) = (self.width, self.height);
+        let style = style();
         let title = escape(&format!("Peers of {}", self.document.header.network.topic));
         self.text.append(format_args!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\">\n  <title>{title}</title>\n  \
-             <style>\n{STYLE}\n  </style>\n  \
+             <style>{style}</style>\n  \
              <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n"
         ));
         self.rings();

@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::{
-    output::{
-        handed::HandedOver,
-        model::{Check, Document, Edges},
-    },
+    agreement::Check,
+    handed::HandedOver,
+    model::{Document, Edges},
     sanitize,
 };
 
-pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+/// Writes all of `document`, over several lines.
+pub fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     let edges = document.edges_json();
     let is_wanted = edges.is_some();
     let whole = Whole {
@@ -45,17 +45,17 @@ struct Whole<'a> {
 }
 
 /// What came of comparing views, if that was asked for; `null` if it can't be said.
-pub(super) fn agreement(document: &Document) -> Option<&Check> {
+pub(crate) fn agreement(document: &Document) -> Option<&Check> {
     document.check.is_wanted().then_some(&document.check)
 }
 
 /// What came of handing the peers to a node, if that was asked for; `null` if none was.
-pub(super) fn discover(document: &Document) -> Option<&HandedOver> {
+pub(crate) fn discover(document: &Document) -> Option<&HandedOver> {
     document.discover.is_wanted().then_some(&document.discover)
 }
 
 /// Writes `value` over several lines.
-pub(crate) fn pretty(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+pub fn pretty(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(Harmless(&mut *out), value)?;
     writeln!(out)
 }
@@ -77,7 +77,7 @@ impl<W: Write> Write for Harmless<W> {
 }
 
 /// Writes `value` on one line.
-pub(crate) fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+pub fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
     let encoded = serde_json::to_string(value)?;
     writeln!(out, "{}", sanitize::json(&encoded))
 }
@@ -86,9 +86,9 @@ pub(crate) fn line(value: &impl Serialize, out: &mut impl Write) -> io::Result<(
 mod tests {
     use serde_json::Value;
 
-    use crate::output::{Format, samples};
+    use crate::{json, samples};
 
-    const SCHEMA: &str = include_str!("../../../../docs/peers.schema.json");
+    const SCHEMA: &str = include_str!("../../../docs/peers.schema.json");
 
     fn schema() -> Value {
         serde_json::from_str(SCHEMA).unwrap()
@@ -125,7 +125,7 @@ mod tests {
 
     fn documents() -> Vec<(&'static str, Value)> {
         let parse =
-            |document| serde_json::from_str(&samples::rendered(Format::Json, document)).unwrap();
+            |document| serde_json::from_str(&samples::rendered(json::render, document)).unwrap();
         samples::all().iter().map(|(name, document)| (*name, parse(document))).collect()
     }
 
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_error_and_exit_code_is_explained() {
-        const SCRIPTS: &str = include_str!("../../../../docs/scripts.md");
+        const SCRIPTS: &str = include_str!("../../../docs/scripts.md");
         for kind in id_client::FailKind::ALL {
             assert!(SCRIPTS.contains(&format!("\n| `{kind}` | ")), "{kind}");
         }
@@ -197,12 +197,12 @@ mod tests {
     #[test]
     fn every_edge_has_an_age_unless_nothing_said_so() {
         let with_edges: Value =
-            serde_json::from_str(&samples::rendered(Format::Json, &samples::partial_with_edges()))
+            serde_json::from_str(&samples::rendered(json::render, &samples::partial_with_edges()))
                 .unwrap();
         assert_eq!(with_edges["edge_ages_secs"], serde_json::json!([3, 4_294_967_295_u32, 0, 61]));
         assert_eq!(with_edges["edges"].as_array().unwrap().len(), 4);
         let heard =
-            samples::rendered(Format::Json, &samples::crawled(2, &[(0, 1)], &[0], |_| false));
+            samples::rendered(json::render, &samples::crawled(2, &[(0, 1)], &[0], |_| false));
         let heard: Value = serde_json::from_str(&heard).unwrap();
         assert_eq!(heard.get("edge_ages_secs"), Some(&Value::Null));
         assert_eq!(documents()[0].1.get("edge_ages_secs"), None, "only with edges");
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn hostile_name_is_whole_for_programs_and_harmless_for_terminals() {
-        let shown = samples::rendered(Format::Json, &samples::hostile());
+        let shown = samples::rendered(json::render, &samples::hostile());
         assert!(!shown.contains(['\x1b', '\u{202e}', '\u{9b}']), "{shown}");
         let document: Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(document["peers"][0]["name"], "\x1b]0;owned\x07\u{202e}gpj\n\tnew\u{9b}31m");
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn document_of_a_partial_crawl() {
-        let shown = samples::rendered(Format::Json, &samples::partial());
+        let shown = samples::rendered(json::render, &samples::partial());
         snapbox::assert_data_eq!(shown, snapbox::file!["golden/partial.json": Text]);
     }
 }

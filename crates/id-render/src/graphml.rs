@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use crate::output::{
+use crate::{
     model::{Document, Peer},
     xml::escape,
 };
@@ -25,7 +25,8 @@ const KEYS: [(&str, &str); 9] = [
 /// The attribute of an edge; a node's has its name already.
 const EDGE_AGE: &str = "edge_age_secs";
 
-pub(crate) fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
+/// Writes all of `document`.
+pub fn render(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(out, r#"<graphml xmlns="http://graphml.graphdrawing.org/xmlns">"#)?;
     for (name, kind) in KEYS {
@@ -78,17 +79,17 @@ fn values(peer: &Peer) -> [Option<String>; 9] {
 
 #[cfg(test)]
 mod tests {
-    use crate::output::{Format, samples};
+    use crate::{graphml, samples};
 
     #[test]
     fn peers_are_nodes_and_who_named_whom_are_edges() {
-        let shown = samples::rendered(Format::Graphml, &samples::partial_with_edges());
+        let shown = samples::rendered(graphml::render, &samples::partial_with_edges());
         snapbox::assert_data_eq!(shown, snapbox::file!["golden/partial.graphml": Text].raw());
     }
 
     #[test]
     fn every_value_has_a_declared_key_and_unknown_ones_are_left_out() {
-        let shown = samples::rendered(Format::Graphml, &samples::partial_with_edges());
+        let shown = samples::rendered(graphml::render, &samples::partial_with_edges());
         let parsed = roxmltree::Document::parse(&shown).unwrap();
         let with_name = |name| parsed.descendants().filter(move |node| node.has_tag_name(name));
         let keys: Vec<_> = with_name("key").filter_map(|key| key.attribute("id")).collect();

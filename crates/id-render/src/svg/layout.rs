@@ -11,7 +11,7 @@ use std::{
 
 use id_client::Graph;
 
-use crate::output::model::{Document, Peer};
+use crate::model::{Document, Peer};
 
 /// Between rings. Origin: looks; edges of a ring have room to be told apart.
 const RING_STEP: f64 = 64.0;

@@ -10,38 +10,38 @@ const UNKNOWN: &str = "-";
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// What a peer calls itself, harmless.
-pub(crate) fn string(text: Option<&str>) -> String {
+pub fn string(text: Option<&str>) -> String {
     text.map_or(UNKNOWN.into(), sanitize::text).into_owned()
 }
 
 /// A number.
-pub(crate) fn number(number: Option<impl ToString>) -> String {
+pub fn number(number: Option<impl ToString>) -> String {
     or_unknown(number.map(|number| number.to_string()))
 }
 
 /// A moment in RFC 3339, UTC.
-pub(crate) fn moment(unix_secs: Option<u64>) -> String {
+pub fn moment(unix_secs: Option<u64>) -> String {
     or_unknown(unix_secs.filter(|secs| *secs <= LAST_SECOND).and_then(rfc3339))
 }
 
 /// How long ago it was, in the two largest units.
-pub(crate) fn age(secs: Option<f64>) -> String {
+pub fn age(secs: Option<f64>) -> String {
     // A float becomes an integer by saturating; an age is never negative.
     or_unknown(secs.map(|secs| short_duration(secs as u64)))
 }
 
 /// Milliseconds, with one decimal.
-pub(crate) fn millis(ms: Option<f64>) -> String {
+pub fn millis(ms: Option<f64>) -> String {
     or_unknown(ms.map(|ms| format!("{ms:.1} ms")))
 }
 
 /// The first ten digits of a node id: enough for eyes.
-pub(crate) fn short_id(node_id: &str) -> &str {
+pub fn short_id(node_id: &str) -> &str {
     node_id.get(..10).unwrap_or(node_id)
 }
 
 /// Seconds in their two largest units.
-pub(crate) fn short_duration(secs: u64) -> String {
+pub fn short_duration(secs: u64) -> String {
     let (minutes, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
     match secs {
         0..60 => format!("{secs}s"),
