@@ -168,6 +168,7 @@ mod tests {
             pid: 1,
             topic: "a\x1b[2Jb".to_owned(),
             network_tag: Network::public().tag().to_string(),
+            http: None,
         };
         Ok(LocalNode { data_dir: None, runtime: Some(runtime) })
     }

@@ -92,6 +92,8 @@ fn n_set(config: &ConfigFile) -> usize {
         bind,
         announce_addrs,
         announce_interval,
+        http,
+        http_host,
         log_format,
     } = config;
     [
@@ -117,6 +119,8 @@ fn n_set(config: &ConfigFile) -> usize {
         bind.is_some(),
         announce_addrs.is_some(),
         announce_interval.is_some(),
+        http.is_some(),
+        http_host.is_some(),
         log_format.is_some(),
     ]
     .into_iter()

@@ -59,6 +59,8 @@ pub(crate) enum Command {
     SetBlobCount(u64),
     /// Have to do only with these from now on; then say so.
     SetAccess(AccessList, oneshot::Sender<()>),
+    /// Say that a turn was taken.
+    Turn(oneshot::Sender<()>),
     /// Say goodbye, save, and end.
     Leave(oneshot::Sender<()>),
 }
@@ -225,6 +227,10 @@ impl Running {
             Command::SetBlobCount(count) => self.facts.blob_count = count,
             Command::SetAccess(list, done) => {
                 self.set_access(Arc::new(list));
+                let _ = done.send(());
+                return;
+            }
+            Command::Turn(done) => {
                 let _ = done.send(());
                 return;
             }

@@ -1,6 +1,7 @@
 //! What the binary adds to the library: flags, settings, logs and signals.
 
 mod args;
+pub(crate) mod http;
 pub(crate) mod live;
 pub(crate) mod logging;
 pub(crate) mod memory;
@@ -19,10 +20,13 @@ pub(crate) const EXIT_USAGE: u8 = 2;
 
 /// How programs on this machine reach sockets that are bound so.
 pub(crate) fn local_addrs(bound: &[SocketAddr]) -> Vec<SocketAddr> {
-    let local = |addr: &SocketAddr| match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, addr.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, addr.port()).into(),
-        _ => *addr,
-    };
-    bound.iter().map(local).collect()
+    bound.iter().copied().map(local_addr).collect()
+}
+
+pub(crate) fn local_addr(bound: SocketAddr) -> SocketAddr {
+    match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, bound.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, bound.port()).into(),
+        _ => bound,
+    }
 }

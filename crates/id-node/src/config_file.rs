@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::{AnnounceAddrs, endpoint::Relay};
+use crate::{AnnounceAddrs, endpoint::Relay, http::Listen};
 
 /// Longest configuration file, in bytes. Origin: a hundred and fifty bootstrap peers fit, and no
 /// allocation of the parser's, which takes up to 88 bytes for an item of two, is above a mebibyte.
@@ -77,6 +77,12 @@ pub struct ConfigFile {
     pub announce_addrs: Option<AnnounceAddrs>,
     /// How often to announce, in seconds.
     pub announce_interval: Option<u32>,
+    /// Where to serve HTTP, if anywhere.
+    #[serde(deserialize_with = "parsed")]
+    pub http: Option<Listen>,
+    /// By which names the HTTP server may be called, separated by commas.
+    #[serde(deserialize_with = "text_or_list")]
+    pub http_host: Option<String>,
     /// How to log.
     #[serde(deserialize_with = "parsed")]
     pub log_format: Option<LogFormat>,

@@ -4,6 +4,7 @@
 //! identity        the secret key, 64 hex digits, mode 0600
 //! lock            held while an instance runs
 //! port            the UDP port of the last run, where peers will look for us after a restart
+//! http-port       the TCP port on which the last run served HTTP, unless it was told where
 //! seq             the highest sequence number that may have been announced
 //! peers           the peers that were there last, to be dialled first after a restart
 //! cli-key         the key as which id-cli asks this node, while that answers only some; mode 0600
@@ -65,6 +66,8 @@ pub enum DataDirError {
     },
 }
 
+const PORT: &str = "port";
+const HTTP_PORT: &str = "http-port";
 const CLI_KEY: &str = "cli-key";
 const OPERATOR_KEY: &str = "operator-key";
 
@@ -151,13 +154,31 @@ impl DataDir {
 
     /// The UDP port of the last run. `None` at the first start, and if the file is no port.
     pub fn last_port(&self) -> Option<u16> {
-        let text = files::read_bounded(&self.path.join("port"), 8).ok()??;
-        std::str::from_utf8(&text).ok()?.trim().parse().ok().filter(|port| *port != 0)
+        self.read_port(PORT)
     }
 
     /// Notes the UDP port of this run.
     pub fn save_port(&self, port: u16) -> Result<(), DataDirError> {
-        let path = self.path.join("port");
+        self.write_port(PORT, port)
+    }
+
+    /// The TCP port on which the last run served HTTP, if it chose one by itself.
+    pub fn last_http_port(&self) -> Option<u16> {
+        self.read_port(HTTP_PORT)
+    }
+
+    /// Notes that port of this run.
+    pub fn save_http_port(&self, port: u16) -> Result<(), DataDirError> {
+        self.write_port(HTTP_PORT, port)
+    }
+
+    fn read_port(&self, file: &str) -> Option<u16> {
+        let text = files::read_bounded(&self.path.join(file), 8).ok()??;
+        std::str::from_utf8(&text).ok()?.trim().parse().ok().filter(|port| *port != 0)
+    }
+
+    fn write_port(&self, file: &str, port: u16) -> Result<(), DataDirError> {
+        let path = self.path.join(file);
         files::write_atomic(&path, format!("{port}\n").as_bytes()).map_err(DataDirError::io(&path))
     }
 

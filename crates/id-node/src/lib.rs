@@ -17,6 +17,7 @@ pub mod config;
 pub mod config_file;
 pub mod data_dir;
 pub mod endpoint;
+pub mod http;
 pub mod membership;
 #[cfg(feature = "test-util")]
 pub mod untrusted;

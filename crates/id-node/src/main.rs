@@ -9,12 +9,13 @@ use id_node::{
     Node, NodeConfig,
     data_dir::{DataDir, RuntimeFile},
     endpoint::{self, EndpointOptions},
+    http::HttpServer,
 };
 use iroh::Endpoint;
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
 
 use crate::cli::{
-    Args, Settings, live, logging, memory,
+    Args, Settings, http, live, logging, memory,
     signals::{Asked, Signals},
 };
 
@@ -56,9 +57,10 @@ async fn run_node(settings: Settings) -> Result<()> {
         preferred_port: data_dir.as_ref().and_then(|dir| dir.last_port()),
         relay: settings.relay.clone(),
     };
+    let listener = http::listen(settings.http, data_dir.as_deref()).await?;
     let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
 
-    let stopped = serve(endpoint.clone(), &settings, data_dir, signals).await;
+    let stopped = serve(endpoint.clone(), listener, &settings, data_dir, signals).await;
     match stopped {
         // Whoever asks twice doesn't want to wait for peers to acknowledge anything.
         Ok(Stopped::AtOnce) => drop(timeout(Duration::from_millis(50), endpoint.close()).await),
@@ -77,6 +79,7 @@ enum Stopped {
 
 async fn serve(
     endpoint: Endpoint,
+    listener: Option<TcpListener>,
     settings: &Settings,
     data_dir: Option<Arc<DataDir>>,
     signals: Signals,
@@ -94,26 +97,29 @@ async fn serve(
         ..NodeConfig::new(settings.network.clone())
     };
     let node = Node::spawn(endpoint, config).await?;
+    let http = listener.map(|listener| node.serve_http(listener, settings.http_host.clone()));
+    let http = http.transpose().context("--http")?;
     let Some(dir) = data_dir else {
-        return serve_until_stopped(node, settings, None, signals).await;
+        return serve_until_stopped(node, http, settings, None, signals).await;
     };
-    if let Err(error) = dir.write_runtime_file(&runtime_file(&node)) {
+    if let Err(error) = dir.write_runtime_file(&runtime_file(&node, http.as_ref())) {
         node.shutdown().await;
         return Err(error.into());
     }
     save_port(&node, &dir);
-    let stopped = serve_until_stopped(node, settings, Some(&dir), signals).await;
+    let stopped = serve_until_stopped(node, http, settings, Some(&dir), signals).await;
     dir.remove_runtime_file()?;
     stopped
 }
 
 async fn serve_until_stopped(
     node: Node,
+    http: Option<HttpServer>,
     settings: &Settings,
     dir: Option<&DataDir>,
     mut signals: Signals,
 ) -> Result<Stopped> {
-    if let Err(error) = print_startup(&node, settings) {
+    if let Err(error) = print_startup(&node, http.as_ref(), settings) {
         node.shutdown().await;
         return Err(error);
     }
@@ -125,8 +131,16 @@ async fn serve_until_stopped(
         }
     }
     memory.abort();
+    let shutdown = async {
+        let http = async {
+            if let Some(http) = http {
+                http.shutdown().await
+            }
+        };
+        tokio::join!(http, node.shutdown());
+    };
     tokio::select! {
-        () = node.shutdown() => Ok(Stopped::Gracefully),
+        () = shutdown => Ok(Stopped::Gracefully),
         () = signals.stop() => {
             tracing::warn!("told twice to stop, leaving without a goodbye");
             Ok(Stopped::AtOnce)
@@ -142,23 +156,29 @@ fn save_port(node: &Node, dir: &DataDir) {
     }
 }
 
-fn print_startup(node: &Node, settings: &Settings) -> Result<()> {
+fn print_startup(node: &Node, http: Option<&HttpServer>, settings: &Settings) -> Result<()> {
     let peers = match settings.gossip {
         true => format!("gossip enabled (topic: {})", node.network().topic()),
         false => "gossip disabled (--no-gossip)".to_owned(),
     };
+    let http = match http {
+        Some(http) => format!("http://{}/peers", cli::local_addr(http.addr())),
+        None => "disabled (--http off)".to_owned(),
+    };
+    let (id, ticket) = (node.id(), node.ticket());
     let mut out = std::io::stdout().lock();
-    writeln!(out, "node id: {}\npeers: {peers}\nticket: {}", node.id(), node.ticket())
+    writeln!(out, "node id: {id}\npeers: {peers}\nticket: {ticket}\nhttp: {http}")
         .and_then(|()| out.flush())
         .context("can't print the startup lines")
 }
 
-fn runtime_file(node: &Node) -> RuntimeFile {
+fn runtime_file(node: &Node, http: Option<&HttpServer>) -> RuntimeFile {
     RuntimeFile {
         node_id: node.id(),
         addrs: cli::local_addrs(&node.endpoint().bound_sockets()),
         pid: std::process::id(),
         topic: node.network().topic().to_owned(),
         network_tag: node.network().tag().to_string(),
+        http: http.map(|http| cli::local_addr(http.addr())),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -15,6 +16,7 @@ use id_proto::{
 use iroh::{Endpoint, protocol::Router};
 use iroh_gossip::ALPN as GOSSIP_ALPN;
 use tokio::{
+    net::TcpListener,
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
@@ -29,6 +31,7 @@ use crate::{
     clock::Clock,
     config::{NodeConfig, Role, check_name},
     handover,
+    http::{HostNames, HttpServer, Served},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     reload::{ReloadEnd, Reloads},
     service::{Answerer, Service},
@@ -56,6 +59,7 @@ pub struct Node {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<Arc<View>>,
     reloads: Reloads,
+    served: Arc<Served>,
     _actor: AbortOnDropHandle<()>,
     _channels: Channels,
 }
@@ -110,7 +114,7 @@ impl Node {
         });
         let channels = channels.unwrap_or_default();
         let (handover, handed) = handover::channel();
-        let answerer = Answerer {
+        let answerer = Arc::new(Answerer {
             me: endpoint.id(),
             network: config.network.clone(),
             agent: config.membership.agent.clone(),
@@ -122,9 +126,10 @@ impl Node {
             access: access.clone(),
             reloads: reloads.clone(),
             handover,
-        };
-        let router = router(&endpoint, config.role, gossip, answerer);
+        });
+        let router = router(&endpoint, config.role, gossip, answerer.clone());
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
+        let served = Served::new(answerer, commands.clone(), &config.membership);
         let actor = Actor {
             membership,
             facts,
@@ -156,6 +161,7 @@ impl Node {
             commands,
             view,
             reloads,
+            served: Arc::new(served),
             _actor: actor,
             _channels: channels,
         })
@@ -223,6 +229,16 @@ impl Node {
         let (done, changed) = oneshot::channel();
         self.command(Command::SetAccess(list, done)).await;
         let _ = changed.await;
+    }
+
+    /// Serves what the node knows by HTTP, to whoever reaches `listener` and calls it by an address, `localhost`
+    /// or one of `names`. Stop it before the node.
+    ///
+    /// # Errors
+    ///
+    /// If the listener has no address any more.
+    pub fn serve_http(&self, listener: TcpListener, names: HostNames) -> io::Result<HttpServer> {
+        HttpServer::start(listener, names, self.served.clone())
     }
 
     /// Notes how an attempt to read settings again has ended, for `status` to show.
@@ -340,7 +356,7 @@ fn router(
     endpoint: &Endpoint,
     role: Role,
     gossip: Option<GossipHandler>,
-    answerer: Answerer,
+    answerer: Arc<Answerer>,
 ) -> Router {
     let mut router = Router::builder(endpoint.clone());
     if role == Role::Member {

@@ -90,9 +90,9 @@ pub(crate) struct Answerer {
 }
 
 impl Service {
-    pub(crate) fn new(node: Answerer) -> Self {
+    pub(crate) fn new(node: impl Into<Arc<Answerer>>) -> Self {
         let callers = Callers::new(Limits::default());
-        Self { node: Arc::new(node), callers, handshakes: Handshakes::default() }
+        Self { node: node.into(), callers, handshakes: Handshakes::default() }
     }
 
     /// Lets callers prove their addresses while there are many of them, and ignores most attempts

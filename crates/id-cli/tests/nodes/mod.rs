@@ -89,5 +89,6 @@ fn runtime_file(node: &Node) -> RuntimeFile {
         pid: std::process::id(),
         topic: node.network().topic().to_owned(),
         network_tag: node.network().tag().to_string(),
+        http: None,
     }
 }

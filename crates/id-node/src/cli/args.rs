@@ -11,6 +11,7 @@ use id_node::{
     AnnounceAddrs,
     config_file::{ConfigFile, LogFormat},
     endpoint::Relay,
+    http::Listen,
 };
 
 const EXAMPLES: &str = "\
@@ -150,6 +151,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SECS", env = "ID_NODE_ANNOUNCE_INTERVAL")]
     pub(crate) announce_interval: Option<u32>,
 
+    /// Serve what is known of peers, metrics and health by HTTP there, or nowhere. Whoever reaches it can
+    /// read it all [default: 127.0.0.1, on a free port that is kept]
+    #[arg(long, value_name = "ADDR:PORT|off", env = "ID_NODE_HTTP")]
+    pub(crate) http: Option<Listen>,
+
+    /// Answer HTTP requests for these host names too, besides addresses and localhost
+    #[arg(long, value_name = "NAME,…", env = "ID_NODE_HTTP_HOST")]
+    pub(crate) http_host: Option<String>,
+
     /// How to log [default: auto: text, coloured on a terminal]
     #[arg(long, value_name = "FORMAT", env = "ID_NODE_LOG_FORMAT", value_parser = log_format())]
     pub(crate) log_format: Option<LogFormat>,
@@ -223,6 +233,8 @@ impl Options {
             bind: self.bind.or(other.bind),
             announce_addrs: self.announce_addrs.or(other.announce_addrs),
             announce_interval: self.announce_interval.or(other.announce_interval),
+            http: self.http.or(other.http),
+            http_host: self.http_host.or(other.http_host),
             log_format: self.log_format.or(other.log_format),
         }
     }
@@ -253,6 +265,8 @@ impl From<ConfigFile> for Options {
             bind: file.bind,
             announce_addrs: file.announce_addrs,
             announce_interval: file.announce_interval,
+            http: file.http,
+            http_host: file.http_host,
             log_format: file.log_format,
         }
     }

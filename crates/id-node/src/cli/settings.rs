@@ -13,6 +13,7 @@ use id_node::{
     config_file::{ConfigFile, LogFormat},
     data_dir::default_data_dir,
     endpoint::Relay,
+    http::{HostNames, Listen},
     membership::MembershipConfig,
 };
 use id_proto::{
@@ -40,6 +41,9 @@ pub(crate) struct Settings {
     pub(crate) bind: Option<SocketAddr>,
     pub(crate) announce_addrs: AnnounceAddrs,
     pub(crate) announce_interval: Duration,
+    /// `None`: on loopback, where it was the last time.
+    pub(crate) http: Option<Listen>,
+    pub(crate) http_host: HostNames,
     pub(crate) log_format: LogFormat,
     pub(crate) verbose: u8,
     /// What may change while the node runs, …
@@ -68,6 +72,8 @@ impl Settings {
             bind: options.bind,
             announce_addrs: options.announce_addrs.unwrap_or_default(),
             announce_interval: announce_interval(options.announce_interval)?,
+            http: options.http,
+            http_host: http_host(options.http_host.as_deref())?,
             log_format: options.log_format.unwrap_or_default(),
             verbose: args.verbose,
             network,
@@ -117,6 +123,10 @@ fn announce_interval(secs: Option<u32>) -> Result<Duration> {
     let (min, max) = (INTERVAL_SECS.start(), INTERVAL_SECS.end());
     ensure!(INTERVAL_SECS.contains(&secs), "--announce-interval {secs}: {min} to {max} seconds");
     Ok(Duration::from_secs(secs.into()))
+}
+
+fn http_host(list: Option<&str>) -> Result<HostNames> {
+    list.unwrap_or_default().parse().context("--http-host")
 }
 
 fn dht(

@@ -28,6 +28,9 @@ pub struct RuntimeFile {
     pub topic: String,
     /// The network's tag, in hex.
     pub network_tag: String,
+    /// Where it serves HTTP, as this machine reaches it. Earlier releases didn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<SocketAddr>,
 }
 
 /// Why `node.json` says nothing. The file is left as it is.

@@ -170,6 +170,7 @@ fn a_corrupt_runtime_file_is_an_error_that_names_it_and_is_set_aside_by_the_next
         pid: 1,
         topic: "t".to_owned(),
         network_tag: Network::public().tag().to_string(),
+        http: None,
     };
     data.write_runtime_file(&runtime).unwrap();
     assert_eq!(RuntimeFile::read(data.path()).unwrap(), Some(runtime));

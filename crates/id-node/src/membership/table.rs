@@ -134,6 +134,15 @@ impl Entry {
         self.heard.age(now) > self.announcement.lifetime()
     }
 
+    /// How our last dial of it has ended, since it is in the table; `None` if there was none.
+    pub fn last_dial(&self) -> Option<Result<(), FailKind>> {
+        self.last_dial.map(|dialled| match dialled.end {
+            DialEnd::Answered => Ok(()),
+            DialEnd::OtherNetwork => Err(FailKind::NotMember),
+            DialEnd::Failed(kind) => Err(kind),
+        })
+    }
+
     /// The entry as it is told to others.
     pub fn to_wire(&self, now: Duration) -> PeerEntry<SignedAnnouncement> {
         PeerEntry {

@@ -5,6 +5,7 @@ mod believing;
 mod denying;
 mod going;
 mod handing;
+mod http;
 mod lab;
 mod meeting;
 mod member;

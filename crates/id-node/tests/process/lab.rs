@@ -108,7 +108,7 @@ impl IdNode {
     }
 }
 
-const N_STARTUP_LINES: usize = 3;
+const N_STARTUP_LINES: usize = 4;
 
 async fn keep(mut lines: Lines<impl AsyncBufReadExt + Unpin>, log: Arc<Mutex<String>>) {
     while let Ok(Some(line)) = lines.next_line().await {

@@ -9,7 +9,7 @@ use crate::lab::{asking, at, ephemeral, node_json, read};
 #[tokio::test]
 async fn the_startup_lines_come_in_order_and_nothing_else_is_on_stdout() {
     let node = ephemeral().arg("-v").start().await;
-    let [id, peers, ticket] = &node.startup[..] else { panic!("{:?}", node.startup) };
+    let [id, peers, ticket, http] = &node.startup[..] else { panic!("{:?}", node.startup) };
     assert_eq!(*id, format!("node id: {}", node.id()));
     assert_eq!(peers, "peers: gossip enabled (topic: id-peer-discovery-v1)");
     let ticket = ticket.strip_prefix("ticket: ").unwrap().parse().unwrap();
@@ -17,6 +17,9 @@ async fn the_startup_lines_come_in_order_and_nothing_else_is_on_stdout() {
     assert_eq!(ticket.network_tag, Network::public().tag());
     assert_eq!(ticket.peers[0].id, node.id());
     assert!(ticket.peers[0].ip_addrs().all(|addr| addr.ip().is_loopback()));
+    let http = http.strip_prefix("http: http://").unwrap().strip_suffix("/peers").unwrap();
+    let http: std::net::SocketAddr = http.parse().unwrap();
+    assert!(http.ip().is_loopback() && http.port() != 0);
     let ended = node.terminate().await;
     assert_eq!(ended.assert_code(0).stdout, "");
 }

@@ -1,0 +1,29 @@
+//! What is served, and by whom.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+use super::{HostNames, Served, documents, guard::guard, health};
+
+pub(super) fn router(node: Arc<Served>, names: HostNames) -> Router {
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/peers.json", get(documents::json))
+        .route("/peers.svg", get(documents::svg))
+        .fallback(nothing)
+        .layer(from_fn_with_state(Arc::new(names), guard))
+        .with_state(node)
+}
+
+async fn nothing() -> Response {
+    let there_is = "there is /peers, /peers.json, /peers.svg, /metrics, /livez and /readyz\n";
+    (StatusCode::NOT_FOUND, there_is).into_response()
+}
