@@ -9,7 +9,9 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     process::exit,
-    slice, thread,
+    slice,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -18,12 +20,12 @@ use futures::{
     stream::{self, BoxStream},
 };
 use id_client::{
-    AskError, Client, CrawlEvent, Crawler, Depth, Limits, Reply, Summary, Transport,
+    AskError, Client, CrawlEvent, Crawler, Depth, Endpoints, Limits, Reply, Summary, Transport,
     id_proto::{MetaRequest, Network, PeerRef, WhoamiRequest, version::META_ALPN},
 };
 use iroh::{
     Endpoint, EndpointAddr, RelayMode, SecretKey,
-    endpoint::{PortmapperConfig, presets},
+    endpoint::{self, PortmapperConfig, presets},
 };
 use irpc_iroh::IrohRemoteConnection;
 
@@ -35,7 +37,8 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// How long signatures are checked for, to know how many a second there can be.
 const CHECKING: Duration = Duration::from_secs(3);
 
-const USAGE: &str = "usage: crawl_speed bare|crawl|per-query CONCURRENCY [MAX_DEPTH] < PEERS
+const USAGE: &str =
+    "usage: crawl_speed bare|crawl|one-endpoint|per-query CONCURRENCY [MAX_DEPTH] < PEERS
        crawl_speed signatures THREADS";
 
 /// What came of it.
@@ -72,6 +75,12 @@ async fn main() {
     let outcome = match way.as_str() {
         "bare" => bare(peers, concurrency.get()).await,
         "crawl" => {
+            let at = bind_addr(&peers);
+            let bind = move || builder(at).bind();
+            let endpoints = Endpoints::new(bind().await.expect("a socket"), bind);
+            crawled(Crawler::in_turns(Arc::new(endpoints)), peers, limits).await
+        }
+        "one-endpoint" => {
             let endpoint = bind(&peers).await;
             crawled(Crawler::builder(endpoint), peers, limits).await
         }
@@ -92,15 +101,21 @@ fn peers() -> Vec<EndpointAddr> {
 }
 
 /// On loopback, if that is where whoever is asked is.
-async fn bind(peers: &[EndpointAddr]) -> Endpoint {
+fn bind_addr(peers: &[EndpointAddr]) -> &'static str {
     let mut ips = peers.iter().flat_map(EndpointAddr::ip_addrs).map(SocketAddr::ip);
-    let at = if ips.all(|ip| ip.is_loopback()) { "127.0.0.1:0" } else { "0.0.0.0:0" };
+    if ips.all(|ip| ip.is_loopback()) { "127.0.0.1:0" } else { "0.0.0.0:0" }
+}
+
+async fn bind(peers: &[EndpointAddr]) -> Endpoint {
+    builder(bind_addr(peers)).bind().await.expect("a socket")
+}
+
+fn builder(at: &str) -> endpoint::Builder {
     let builder = Endpoint::builder(presets::Minimal)
         .portmapper_config(PortmapperConfig::Disabled)
         .relay_mode(RelayMode::Disabled)
         .clear_ip_transports();
-    let builder = builder.bind_addr(at).expect("an address");
-    builder.bind().await.expect("a socket")
+    builder.bind_addr(at).expect("an address")
 }
 
 /// Connects and makes one unary call, to each of `peers`, with nothing checked and nothing kept: what

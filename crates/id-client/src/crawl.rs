@@ -2,6 +2,7 @@
 
 mod agreement;
 mod dialled;
+mod dialler;
 mod driver;
 mod event;
 mod frontier;

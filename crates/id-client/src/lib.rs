@@ -32,8 +32,9 @@
 //!
 //! # What it refuses to do
 //!
-//! - It binds no endpoint and closes none: the caller hands one in, and closes it.
-//! - It spawns no task. Everything happens in the futures and streams that it returns, all of them
+//! - It binds no endpoint and closes none: the caller hands one in, and closes it. Only [`Endpoints`] has the caller's
+//!   function bind more, for crawls of thousands, and closes these, in tasks that it owns.
+//! - It spawns no other task. Everything happens in the futures and streams that it returns, all of them
 //!   `Send + 'static`; dropping one takes the question back. Only the signatures of long answers are checked
 //!   elsewhere: page by page on tokio's blocking threads, as many pages at a time as there are cores.
 //! - It believes nobody. An announcement counts only with its author's signature, for the network
@@ -50,6 +51,7 @@ mod checking;
 mod client;
 mod clock;
 mod crawl;
+mod endpoints;
 mod entry;
 mod error;
 pub mod frame;
@@ -68,6 +70,7 @@ pub use crawl::{
     MAX_ATTEMPTS, MAX_FORGED, MAX_PARKED, MAX_PUT_OFF, MAX_VIA, MIN_ASKED_ALONE, Named, Past,
     PeerStatus, RejectReason, StopReason, Summary, Told, Use, View,
 };
+pub use endpoints::{Endpoints, MAX_DIALLED};
 pub use error::{AskError, FailKind};
 pub use id_proto;
 pub use iroh;

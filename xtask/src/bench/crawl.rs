@@ -128,9 +128,13 @@ fn growth(programs: &Programs, report: &mut Report) -> Result<()> {
         costs.push(1000.0 * run.cpu_secs / run.answered as f64);
         times.push(1000.0 / run.rate());
     }
+    let through_one = programs.run(&["one-endpoint", "64"], &farms[2].peers[..1])?;
+    let through_one = say(report, "crawl of 10000, one endpoint", through_one);
+    let of_one = 1000.0 * through_one.cpu_secs / through_one.answered as f64;
     let list = |millis: &[f64]| millis.iter().map(|it| format!("{it:.2}")).collect::<Vec<_>>();
     report.figure("milliseconds a peer, with its server", list(&times).join(", "));
     report.figure("of a core for the crawler", list(&costs).join(", "));
+    report.figure("the last one through one endpoint", format!("{of_one:.2}"));
     let [least, most] = [f64::min, f64::max].map(|of| costs.iter().copied().fold(costs[0], of));
     report.at_most("the most / the least of a core", most / least, 1.2);
     Ok(())

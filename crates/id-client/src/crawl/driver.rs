@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -13,15 +12,16 @@ use futures::{
     stream::{BoxStream, FuturesUnordered},
 };
 use id_proto::{Network, PeersPage, SignedAnnouncement, iroh_base::PublicKey};
-use iroh::{Endpoint, EndpointAddr, TransportAddr};
+use iroh::{Endpoint, EndpointAddr};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::{
     address_policy::AddressPolicy,
     checking::{CheckedPage, Checker},
-    client::{Client, MAX_ENTRIES},
+    client::MAX_ENTRIES,
     clock,
     crawl::{
+        dialler::Dialler,
         event::CrawlEvent,
         limits::Limits,
         past::{Answer, Past, Use},
@@ -29,6 +29,7 @@ use crate::{
         report::{CrawlReport, CrawledPeer, StopReason},
         state::{Ask, CrawlState},
     },
+    endpoints::Endpoints,
     error::{AskError, FailKind},
     transport::{Reply, Transport},
 };
@@ -62,6 +63,13 @@ impl Crawler {
     pub fn builder(endpoint: Endpoint) -> Self {
         let own_id = endpoint.id();
         Self::new(Dialler::Endpoint(endpoint)).own_id(own_id)
+    }
+
+    /// The same, through `endpoints` that take turns, the first of them being the one whose node is left
+    /// out: for networks of thousands.
+    pub fn in_turns(endpoints: Arc<Endpoints>) -> Self {
+        let own_id = endpoints.first().id();
+        Self::new(Dialler::Endpoints(endpoints)).own_id(own_id)
     }
 
     /// A crawl that asks through `transport`.
@@ -155,56 +163,6 @@ impl Crawler {
             last_step: Instant::now(),
             took: None,
         }
-    }
-}
-
-/// What a crawl asks through.
-enum Dialler {
-    Endpoint(Endpoint),
-    Transport(Arc<dyn Transport>),
-}
-
-impl Dialler {
-    fn policy(&self, network: &Network, seeds: &[EndpointAddr]) -> AddressPolicy {
-        match self {
-            Self::Endpoint(endpoint) => {
-                let own = AddressPolicy::new(network).open(&endpoint.addr());
-                let elsewhere = seeds.iter().map(without_loopback);
-                elsewhere.fold(own, |policy, seed| policy.open(&seed))
-            }
-            Self::Transport(_) => AddressPolicy::anything(),
-        }
-    }
-
-    fn into_transport(self, network: &Network, limits: &Limits) -> Arc<dyn Transport> {
-        let client = |endpoint| {
-            let client = Client::new(endpoint).with_network(network.clone());
-            client.with_timeout(limits.ask_timeout)
-        };
-        match self {
-            Self::Endpoint(endpoint) => Arc::new(client(endpoint)),
-            Self::Transport(transport) => transport,
-        }
-    }
-}
-
-/// A node on this machine is asked through loopback, wherever else it is; where its peers may be, it
-/// says itself.
-fn without_loopback(seed: &EndpointAddr) -> EndpointAddr {
-    let is_loopback = |addr: &TransportAddr| match addr {
-        TransportAddr::Ip(socket) => socket.ip().is_loopback(),
-        _ => false,
-    };
-    let addrs = seed.addrs.iter().filter(|addr| !is_loopback(addr));
-    EndpointAddr::from_parts(seed.id, addrs.cloned())
-}
-
-impl fmt::Debug for Dialler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Endpoint(_) => "Endpoint",
-            Self::Transport(_) => "Transport",
-        })
     }
 }
 

@@ -1,15 +1,18 @@
 //! Asking nodes, and those whom they name, and so on.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use anyhow::Result;
 use id_client::{
-    Crawl, CrawlEvent, CrawlReport, Crawler, PeerStatus,
+    Crawl, CrawlEvent, CrawlReport, Crawler, Endpoints, PeerStatus,
     id_proto::{SignedAnnouncement, iroh_base::EndpointAddr},
 };
+use id_node::endpoint::{self, EndpointOptions};
+use id_render::{Check, Document, Header};
+use tokio::time::timeout;
 
 use super::{Outcome, Reached, Search, resume::MAX_NAMED};
-use id_render::{Check, Document, Header};
+use crate::{commands::CLOSE_TIMEOUT, settings::PeersSettings};
 
 impl Search<'_> {
     /// Crawls from `seeds` until it is done, a limit is met or the user has had enough.
@@ -18,7 +21,8 @@ impl Search<'_> {
         header: Header,
         seeds: &[EndpointAddr],
     ) -> Result<Outcome> {
-        let mut crawler = Crawler::builder(self.endpoint.clone())
+        let endpoints = self.endpoints();
+        let mut crawler = Crawler::in_turns(endpoints.clone())
             .seeds(seeds.iter().cloned())
             .limits(self.settings.limits.clone())
             .network(self.settings.network.clone());
@@ -41,6 +45,8 @@ impl Search<'_> {
             }
         }
         let report = crawl.finish().await;
+        // A peer that doesn't hear of it will notice by itself.
+        let _ = timeout(CLOSE_TIMEOUT, endpoints.close()).await;
         let mut document = Document::of_crawl(header, &report);
         journal.map(|journal| journal.finish(&document)).transpose()?;
         if self.settings.check {
@@ -53,6 +59,18 @@ impl Search<'_> {
         let found = self.settings.handover.as_ref().map(|_| announcements(report));
         let found = found.unwrap_or_default();
         Ok(Outcome { document, stopped_by, reached, found, not_handed: None })
+    }
+
+    /// The endpoint, and more where it has asked its share of a large network.
+    fn endpoints(&self) -> Arc<Endpoints> {
+        let PeersSettings { relay, key, .. } = self.settings;
+        let options = EndpointOptions {
+            relay: relay.clone(),
+            secret_key: key.clone(),
+            ..EndpointOptions::default()
+        };
+        let bind = move || endpoint::bind(options.clone());
+        Arc::new(Endpoints::new(self.endpoint.clone(), bind))
     }
 
     /// Shows how far the crawl is, and prints a peer whose fate is known.

@@ -1,0 +1,66 @@
+//! What a crawl asks through.
+
+use std::{fmt, sync::Arc};
+
+use id_proto::Network;
+use iroh::{Endpoint, EndpointAddr, TransportAddr};
+
+use crate::{
+    address_policy::AddressPolicy,
+    client::Client,
+    crawl::limits::Limits,
+    endpoints::{Endpoints, InTurns},
+    transport::Transport,
+};
+
+pub(super) enum Dialler {
+    Endpoint(Endpoint),
+    Endpoints(Arc<Endpoints>),
+    Transport(Arc<dyn Transport>),
+}
+
+impl Dialler {
+    /// What may be dialled, unless the caller says otherwise.
+    pub(super) fn policy(&self, network: &Network, seeds: &[EndpointAddr]) -> AddressPolicy {
+        let endpoint = match self {
+            Self::Endpoint(endpoint) => endpoint,
+            Self::Endpoints(endpoints) => endpoints.first(),
+            Self::Transport(_) => return AddressPolicy::anything(),
+        };
+        let own = AddressPolicy::new(network).open(&endpoint.addr());
+        let elsewhere = seeds.iter().map(without_loopback);
+        elsewhere.fold(own, |policy, seed| policy.open(&seed))
+    }
+
+    pub(super) fn into_transport(self, network: &Network, limits: &Limits) -> Arc<dyn Transport> {
+        let (network, timeout) = (network.clone(), limits.ask_timeout);
+        match self {
+            Self::Endpoint(endpoint) => {
+                Arc::new(Client::new(endpoint).with_network(network).with_timeout(timeout))
+            }
+            Self::Endpoints(endpoints) => Arc::new(InTurns { endpoints, network, timeout }),
+            Self::Transport(transport) => transport,
+        }
+    }
+}
+
+/// A node on this machine is asked through loopback, wherever else it is; where its peers may be, it
+/// says itself.
+fn without_loopback(seed: &EndpointAddr) -> EndpointAddr {
+    let is_loopback = |addr: &TransportAddr| match addr {
+        TransportAddr::Ip(socket) => socket.ip().is_loopback(),
+        _ => false,
+    };
+    let addrs = seed.addrs.iter().filter(|addr| !is_loopback(addr));
+    EndpointAddr::from_parts(seed.id, addrs.cloned())
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Endpoint(_) => "Endpoint",
+            Self::Endpoints(_) => "Endpoints",
+            Self::Transport(_) => "Transport",
+        })
+    }
+}
