@@ -5,6 +5,7 @@ mod crawl;
 mod far;
 mod farm;
 mod list;
+mod local;
 mod micro;
 mod record;
 mod verify;
@@ -41,6 +42,8 @@ enum What {
     Crawl,
     /// A table of 100,000 entries, compared with a raw stream of as many bytes
     List,
+    /// How long somebody waits who asks this machine's node
+    Local,
     /// A crawl at a round trip of 50 ms, compared with one query at a time; in the lab
     Far,
     /// The hot paths one by one, by criterion
@@ -48,13 +51,15 @@ enum What {
 }
 
 impl What {
-    const ALL: &[Self] = &[Self::Verify, Self::Crawl, Self::List, Self::Far, Self::Micro];
+    const ALL: &[Self] =
+        &[Self::Verify, Self::Crawl, Self::List, Self::Local, Self::Far, Self::Micro];
 
     fn name(self) -> &'static str {
         match self {
             Self::Verify => "verify",
             Self::Crawl => "crawl",
             Self::List => "list",
+            Self::Local => "local",
             Self::Far => "far",
             Self::Micro => "micro",
         }
@@ -94,6 +99,7 @@ impl Built<'_> {
             What::Verify => verify::measure(&self.programs, report),
             What::Crawl => crawl::measure(&self.programs, report),
             What::List => list::measure(&self.programs, report),
+            What::Local => local::measure(&self.programs, report),
             What::Far => far::measure(self.project, self.release, report),
             What::Micro => micro::measure(self.project, self.release, report),
         }

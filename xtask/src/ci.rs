@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
-    architecture, demo, lab,
+    architecture, demo, examples, lab,
     project::{Project, pass, succeeds},
     testnet,
 };
 
-/// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab.
+/// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo, the examples and the lab.
 ///
 /// Needs nothing but Rust. A tool that is missing is named in the summary; the first failure ends
 /// the run.
@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
     Step { name: "dependencies", run: dependencies },
     Step { name: "testnet", run: short_testnet },
     Step { name: "demo", run: short_demo },
+    Step { name: "examples", run: run_examples },
     Step { name: "lab", run: short_lab },
 ];
 
@@ -152,6 +153,15 @@ fn short_testnet(project: &Project) -> Result<Outcome> {
 
 fn short_demo(project: &Project) -> Result<Outcome> {
     demo::show(&project.built_binaries()?)?;
+    Ok(Outcome::Passed)
+}
+
+fn run_examples(project: &Project) -> Result<Outcome> {
+    if !succeeds(Command::new("bash").arg("--version")) {
+        return Ok(Outcome::Skipped("bash is missing".into()));
+    }
+    let node = project.built_binaries()?.node;
+    examples::check(project, node.parent().context("programs are in a directory")?)?;
     Ok(Outcome::Passed)
 }
 

@@ -110,7 +110,7 @@ fn named_documents(text: &str) -> impl Iterator<Item = &str> {
 fn documents(project: &Project) -> Result<Vec<PathBuf>> {
     let is_document = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "md");
     let mut documents = Vec::new();
-    for dir in [project.root.clone(), project.root.join("docs")] {
+    for dir in ["", "docs", "examples"].map(|dir| project.root.join(dir)) {
         let paths = fs::read_dir(&dir)?.filter_map(Result::ok).map(|entry| entry.path());
         documents.extend(paths.filter(is_document));
     }

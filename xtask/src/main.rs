@@ -1,4 +1,4 @@
-//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`, `examples`, `man`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
@@ -9,9 +9,11 @@ mod bench;
 mod ci;
 mod demo;
 mod documents;
+mod examples;
 mod fuzz;
 mod lab;
 mod logs;
+mod man;
 mod namespaces;
 mod process;
 mod project;
@@ -44,9 +46,14 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Measures how fast what has to be fast is
     Bench(bench::Bench),
-    /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
+    /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo, the examples and the
+    /// lab
     #[command(visible_alias = "ci")]
     Test(ci::Test),
+    /// Runs the examples
+    Examples(examples::Examples),
+    /// Writes manual pages and completions, for packages
+    Man(man::Man),
     /// Checks only the rules of docs/architecture.md that a program can check
     Architecture(architecture::Architecture),
 }
@@ -70,6 +77,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Adversary(adversary) => adversary.run(&project),
         Command::Fuzz(fuzz) => fuzz.run(&project),
         Command::Bench(bench) => bench.run(&project),
+        Command::Examples(examples) => examples.run(&project),
+        Command::Man(man) => man.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }

@@ -90,6 +90,11 @@ impl Process {
         self.child.stdout.take()
     }
 
+    /// The child's stderr, if it is a pipe and wasn't taken before.
+    pub(crate) fn take_stderr(&mut self) -> Option<std::process::ChildStderr> {
+        self.child.stderr.take()
+    }
+
     /// How it ended, if it did.
     pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)

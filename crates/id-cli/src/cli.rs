@@ -1,6 +1,7 @@
 //! Arguments as they are given. [`crate::settings`] makes sense of them, once.
 
 mod crawl;
+mod repl;
 mod watch;
 
 use std::{num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
@@ -10,7 +11,11 @@ use clap_complete::Shell;
 use id_client::id_proto::{ParsePeerError, PeerRef};
 use id_node::{config::parse_dns_names, endpoint::Relay};
 
-pub(crate) use self::{crawl::CrawlArgs, watch::WatchArgs};
+pub(crate) use self::{
+    crawl::CrawlArgs,
+    repl::{Line, ReplArgs, Wish},
+    watch::WatchArgs,
+};
 use crate::{output::Format, progress::ProgressMode};
 
 const AFTER_HELP: &str = "\
@@ -35,6 +40,18 @@ Examples:
                                                teach this machine's node what is found
 
 The table is for eyes; scripts use tsv, json or jsonl.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  id-cli status                                who is this machine's node, and how is it doing?
+  id-cli whoami idticket…                      … and somebody else's?
+  id-cli status --json | jq .status.counters";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  id-cli completions bash >~/.local/share/bash-completion/completions/id-cli
+  id-cli completions zsh >~/.zfunc/_id-cli
+  id-cli completions fish >~/.config/fish/completions/id-cli.fish";
 
 const PING_EXAMPLES: &str = "\
 Examples:
@@ -72,14 +89,28 @@ Examples:
 #[command(name = "id-cli", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) invocation: Invocation,
 
     /// Log more; twice and thrice for debugging
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
-/// What to do.
+/// What the program is started for.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Invocation {
+    #[command(flatten)]
+    Command(Command),
+    /// Read commands line by line, from a terminal or a pipe
+    Repl(ReplArgs),
+    /// Print a script that completes this program's arguments
+    Completions(CompletionsArgs),
+    /// Write the manual pages of this program into a directory
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+/// What can be done once, and in a session again and again.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the peers that nodes know
@@ -97,8 +128,6 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// List the peers that nodes know again and again, and print who comes, goes and changes
     Watch(WatchArgs),
-    /// Print a script that completes this program's arguments
-    Completions(CompletionsArgs),
 }
 
 /// Arguments of `peers`.
@@ -179,6 +208,7 @@ pub(crate) struct PeersArgs {
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = STATUS_EXAMPLES)]
 pub(crate) struct StatusArgs {
     /// Node to ask [default: the one that runs on this machine]
     pub(crate) node: Option<PeerRef>,
@@ -271,15 +301,23 @@ pub(crate) struct DiffArgs {
     pub(crate) json: bool,
 }
 
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Where to; made if it isn't there
+    pub(crate) dir: PathBuf,
+}
+
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
 pub(crate) struct CompletionsArgs {
     /// For which shell
     pub(crate) shell: Shell,
 }
 
 /// Arguments that say in which network to look, and how to reach it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
     /// The network's topic [default: the ticket's, if it invites, else id-peer-discovery-v1]
@@ -371,8 +409,8 @@ mod tests {
 
     fn peers(args: &[&str]) -> Result<PeersArgs, clap::Error> {
         let command_line = ["id-cli", "peers"].iter().chain(args);
-        match Cli::try_parse_from(command_line)?.command {
-            Command::Peers(args) => Ok(args),
+        match Cli::try_parse_from(command_line)?.invocation {
+            Invocation::Command(Command::Peers(args)) => Ok(args),
             other => panic!("{other:?}"),
         }
     }
@@ -380,6 +418,57 @@ mod tests {
     #[test]
     fn definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// What of a line of examples runs this program: the words of each call.
+    fn calls(line: &str) -> Vec<Vec<String>> {
+        let invitation = None;
+        let network_tag = id_client::id_proto::Network::public().tag();
+        let peers = vec![ID.parse::<id_client::id_proto::iroh_base::PublicKey>().unwrap().into()];
+        let ticket = id_client::id_proto::Ticket { network_tag, peers, invitation };
+        // What stands behind two spaces says what the example is for.
+        let line = line.trim_start().split("  ").next().unwrap_or_default();
+        let line = line.replace("idticket…", &ticket.to_string()).replace("9f86…", ID);
+        let words = shlex::split(&line.replace("\"$(", "| ").replace(")\"", ""));
+        // Prose has apostrophes.
+        assert!(words.is_some() || !line.starts_with("id-"), "{line}");
+        let words = words.unwrap_or_default();
+        let calls = words.split(|word| ["|", "||", "&&", ";"].contains(&word.as_str()));
+        let no_redirection = |word: &&String| !word.starts_with(['<', '>']);
+        let of_call = |call: &[String]| call.iter().filter(no_redirection).cloned().collect();
+        let calls = calls.map(of_call).filter(|call: &Vec<String>| !call.is_empty());
+        calls.filter(|call| call[0] == "id-cli").collect()
+    }
+
+    #[test]
+    fn every_example_of_every_command_parses() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+            let examples = examples.lines().take_while(|line| line.starts_with("  "));
+            let calls: Vec<_> = examples.flat_map(calls).collect();
+            let is_own = |call: &Vec<String>| {
+                call.get(1) == Some(&name.to_owned())
+                    || command
+                        .get_visible_aliases()
+                        .any(|alias| call.get(1).is_some_and(|it| it == alias))
+            };
+            assert!(calls.iter().any(is_own), "`{name} --help` has no example");
+            for call in calls {
+                assert!(Cli::try_parse_from(&call).is_ok(), "{name}: {call:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn example_is_read_as_a_shell_would_read_it() {
+        let call = |line| calls(line).iter().map(|call| call.join(" ")).collect::<Vec<_>>();
+        assert_eq!(call("  id-cli peers --json | jq .summary"), ["id-cli peers --json"]);
+        assert_eq!(call("  id-cli diff a b >/dev/null || echo 'id-cli'"), ["id-cli diff a b"]);
+        assert_eq!(call("  id-node --bootstrap \"$(id-cli ticket)\"  joins"), ["id-cli ticket"]);
+        assert_eq!(call("  id-cli ping   is it there?"), ["id-cli ping"]);
     }
 
     #[test]
@@ -442,7 +531,9 @@ mod tests {
         let at = |args: &[&str]| match Cli::try_parse_from(
             [&["id-cli", "explain", id], args].concat(),
         ) {
-            Ok(Cli { command: Command::Explain(args), .. }) => Some(args.at),
+            Ok(Cli { invocation: Invocation::Command(Command::Explain(args)), .. }) => {
+                Some(args.at)
+            }
             _ => None,
         };
         assert_eq!(at(&[]), Some(At::Local));

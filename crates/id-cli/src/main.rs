@@ -7,6 +7,7 @@
 mod cli;
 mod commands;
 mod exit;
+mod host;
 mod interrupt;
 mod output;
 mod progress;
@@ -17,7 +18,10 @@ mod talk;
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{
+    Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::{cli::Cli, exit::Exit};
 
@@ -34,15 +38,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Exit {
     talk::init_logs(cli.verbose);
-    perform(cli).unwrap_or_else(|error| {
-        talk::error(&error);
-        Exit::of(&error)
-    })
+    talk::outcome(perform(cli))
 }
 
 fn perform(cli: Cli) -> Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
-    let outcome = runtime.block_on(commands::run(cli.command));
+    let outcome = runtime.block_on(commands::run(cli.invocation));
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     outcome
 }
@@ -51,5 +52,13 @@ fn perform(cli: Cli) -> Result<Exit> {
 fn explain(usage: &clap::Error) -> Exit {
     // Nobody may be reading; the exit code says it too.
     let _ = usage.print();
+    if let Some(ContextValue::String(arg)) = usage.get(ContextKind::InvalidArg)
+        && usage.kind() == ErrorKind::ValueValidation
+        && ["NODE", "PEER"].iter().any(|what| arg.contains(what))
+    {
+        talk::hint(
+            "`id-node` prints its id and a ticket when it starts, `id-cli ticket` prints one later",
+        );
+    }
     if usage.use_stderr() { Exit::Usage } else { Exit::Ok }
 }

@@ -90,6 +90,11 @@ impl LocalNode {
         self.data_dir.as_deref().map_or(Ok(None), operator_key)
     }
 
+    /// Whether it runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.runtime.is_some()
+    }
+
     pub(crate) fn missing(&self) -> Stop {
         let message = match &self.data_dir {
             Some(dir) => format!("no node runs on this machine (looked into {})", dir.display()),

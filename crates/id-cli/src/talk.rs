@@ -4,12 +4,12 @@
 
 use std::io::{IsTerminal, Write, stderr};
 
-use anyhow::Error;
+use anyhow::{Error, Result};
 use tracing_subscriber::EnvFilter;
 
 use id_render::sanitize;
 
-use crate::exit::{Stop, is_closed_pipe};
+use crate::exit::{Exit, Stop, is_closed_pipe};
 
 /// What is logged unless `-v` or `RUST_LOG` say otherwise. The network stack reports as errors what
 /// is an everyday event for us, such as a peer that is gone; so only our own crates are heard.
@@ -34,15 +34,30 @@ pub(crate) fn init_logs(verbosity: u8) {
         .init();
 }
 
-/// Says why the program ends without having done what was asked for.
-pub(crate) fn error(error: &Error) {
+/// Says why a command ended without having done what was asked for, if it did.
+pub(crate) fn outcome(outcome: Result<Exit>) -> Exit {
+    outcome.unwrap_or_else(|failed| {
+        error(&failed);
+        Exit::of(&failed)
+    })
+}
+
+fn error(error: &Error) {
     if is_closed_pipe(error) {
         return;
     }
     failure(&format!("{error:#}"));
-    if let Some(text) = error.downcast_ref::<Stop>().and_then(|stop| stop.hint.as_deref()) {
-        hint(text);
-    }
+    error.downcast_ref::<Stop>().into_iter().for_each(advise);
+}
+
+/// Says what a session can't do now, and what to try next.
+pub(crate) fn stop(stop: &Stop) {
+    note(&stop.message);
+    advise(stop);
+}
+
+fn advise(stop: &Stop) {
+    stop.hint.iter().for_each(|text| hint(text));
 }
 
 /// Says what is wrong.

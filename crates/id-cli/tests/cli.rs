@@ -244,6 +244,62 @@ fn completions_are_printed_for_every_shell() {
     assert_error(&run(&["completions", "csh"]), 2, "csh");
 }
 
+/// Whether there is such a program on this machine.
+fn has(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|version| version.status.success())
+}
+
+#[test]
+fn bash_knows_what_is_completed() {
+    if !has("bash") {
+        return eprintln!("SKIPPED: there is no bash");
+    }
+    let script = run(&["completions", "bash"]).out;
+    let home = home();
+    fs::write(home.path().join("script"), script).unwrap();
+    let complete = r#"
+        source ./script && complete -p id-cli || exit 1
+        COMP_WORDS=(id-cli peers --form) COMP_CWORD=2
+        "$(complete -p id-cli | sed 's/.*-F \([^ ]*\).*/\1/')" id-cli --form peers && echo "${COMPREPLY[@]}"
+    "#;
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", complete]).current_dir(home.path());
+    let ended = support::ended(bash.output().unwrap());
+    assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{}", ended.out);
+    assert!(ended.out.ends_with("id-cli\n--format\n"), "{}", ended.out);
+}
+
+#[test]
+fn every_command_has_a_manual_page_with_its_examples() {
+    let home = home();
+    let dir = home.path().join("made/man1");
+    let ended = run(&["man", text(&dir)]);
+    assert_eq!((ended.code, &*ended.err, &*ended.out), (Some(0), "", ""));
+    let mut pages: Vec<_> = fs::read_dir(&dir).unwrap().map(|page| page.unwrap().path()).collect();
+    pages.sort();
+    let names: Vec<_> =
+        pages.iter().map(|page| page.file_name().unwrap().to_str().unwrap()).collect();
+    let help = run(&["--help"]).out;
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    for line in commands.lines().take_while(|line| !line.is_empty()) {
+        let command = line.split_whitespace().next().unwrap();
+        if line.starts_with("  ") && !line.starts_with("   ") && command != "help" {
+            assert!(names.contains(&&*format!("id-cli-{command}.1")), "{command}: {names:?}");
+        }
+    }
+    assert!(names.contains(&"id-cli.1") && !names.contains(&"id-cli-man.1"), "{names:?}");
+    for page in &pages {
+        let page = fs::read_to_string(page).unwrap();
+        assert!(page.contains("Examples:") || page.contains("Exit codes:"), "{page}");
+    }
+    if has("mandoc") {
+        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "error"]).args(&pages).output();
+        let lint = support::ended(lint.unwrap());
+        assert_eq!((lint.code, &*lint.out), (Some(0), ""));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn reader_that_leaves_early_is_no_error() {

@@ -123,7 +123,7 @@ impl FromStr for LogFormat {
 #[non_exhaustive]
 pub enum ConfigFileError {
     /// It can't be read, or isn't UTF-8.
-    #[error("{0}")]
+    #[error(transparent)]
     Read(#[from] io::Error),
     /// It is longer than [`MAX_CONFIG_LEN`]; nothing of it was parsed.
     #[error("more than {MAX_CONFIG_LEN} bytes")]

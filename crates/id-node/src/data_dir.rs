@@ -57,12 +57,12 @@ pub enum DataDirError {
     )]
     CorruptIdentity(PathBuf),
     /// The file system refused.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -73,7 +73,7 @@ const OPERATOR_KEY: &str = "operator-key";
 
 impl DataDirError {
     fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |why| Self::Io { path: path.to_owned(), why }
     }
 }
 
@@ -97,7 +97,7 @@ impl DataDir {
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path)),
-            Err(TryLockError::Error(source)) => Err(DataDirError::Io { path: lock_path, source }),
+            Err(TryLockError::Error(why)) => Err(DataDirError::Io { path: lock_path, why }),
         }
     }
 
@@ -211,7 +211,7 @@ impl DataDir {
         let path = self.path.join(file);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(DataDirError::Io { path, source: error })
+                Err(DataDirError::Io { path, why: error })
             }
             _ => Ok(()),
         }

@@ -5,6 +5,7 @@ mod cli;
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use clap::CommandFactory;
 use id_node::{
     Node, NodeConfig,
     data_dir::{DataDir, RuntimeFile},
@@ -15,20 +16,34 @@ use iroh::Endpoint;
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::cli::{
-    Args, Settings, http, live, logging, memory,
+    Args, Command, Settings, advice, http, live, logging, memory, papers,
     signals::{Asked, Signals},
 };
 
 fn main() -> ExitCode {
     let args = Args::read();
+    if let Some(command) = args.command {
+        return ended(write(command));
+    }
     let settings = match Settings::new(args) {
         Ok(settings) => settings,
         Err(error) => return fail(&error, cli::EXIT_USAGE),
     };
     logging::install(&settings);
-    match run(settings) {
+    ended(run(settings))
+}
+
+fn ended(outcome: Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, cli::EXIT_FAILURE),
+    }
+}
+
+fn write(command: Command) -> Result<()> {
+    match command {
+        Command::Completions { shell } => papers::completions(Args::command(), shell),
+        Command::Man { dir } => papers::man(Args::command(), &dir),
     }
 }
 
@@ -39,7 +54,7 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 
 fn run(settings: Settings) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
-    let outcome = runtime.block_on(run_node(settings));
+    let outcome = runtime.block_on(run_node(settings)).map_err(advice::add);
     // A name lookup of the system's can't be cancelled, and may take half a minute.
     runtime.shutdown_background();
     outcome

@@ -10,27 +10,25 @@ use id_client::{
 
 use crate::{
     cli::ExplainArgs,
-    commands::{ask_first, with_endpoint},
+    commands::ask_first,
     exit::Exit,
+    host::Host,
     output::explain::{Answer, ExplainDocument},
     settings::ExplainSettings,
 };
 
-pub(crate) async fn run(args: ExplainArgs) -> Result<Exit> {
+pub(crate) async fn run(args: ExplainArgs, host: &Host) -> Result<Exit> {
     let settings = ExplainSettings::new(&args)?;
     let (peer, ask) = (settings.peer, settings.ask);
-    with_endpoint(ask.relay.clone(), ask.key.clone(), async |endpoint| {
-        let client =
-            Client::new(endpoint).with_network(ask.network.clone()).with_timeout(ask.timeout);
-        let answer = ask_first(&ask.nodes, |node| explain(client.clone(), node, peer)).await?;
-        let document = ExplainDocument::new(&answer, SystemTime::now());
-        match args.json {
-            true => document.render_json(&mut stdout().lock())?,
-            false => document.render_text(&mut stdout().lock())?,
-        }
-        Ok(Exit::Ok)
-    })
-    .await
+    let endpoint = host.endpoint(ask.relay.clone(), ask.key.clone()).await?;
+    let client = Client::new(endpoint).with_network(ask.network.clone()).with_timeout(ask.timeout);
+    let answer = ask_first(&ask.nodes, |node| explain(client.clone(), node, peer)).await?;
+    let document = ExplainDocument::new(&answer, SystemTime::now());
+    match args.json {
+        true => document.render_json(&mut stdout().lock())?,
+        false => document.render_text(&mut stdout().lock())?,
+    }
+    Ok(Exit::Ok)
 }
 
 async fn explain(client: Client, node: EndpointAddr, peer: PublicKey) -> Result<Answer, AskError> {

@@ -3,57 +3,53 @@
 mod completions;
 pub(crate) mod diff;
 mod explain;
+mod man;
 mod peers;
 mod ping;
+mod repl;
 mod status;
 mod ticket;
 pub(crate) mod watch;
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
-use anyhow::{Context, Result};
-use id_client::{
-    AskError, FailKind,
-    id_proto::iroh_base::{EndpointAddr, SecretKey},
-    iroh::Endpoint,
-};
-use id_node::endpoint::{self, EndpointOptions, Relay};
+use anyhow::Result;
+use id_client::{AskError, FailKind, id_proto::iroh_base::EndpointAddr};
 
 use crate::{
-    cli::Command,
+    cli::{Command, Invocation},
     exit::{Exit, Stop},
+    host::Host,
 };
 
-/// How long closing the endpoint may take. Origin: those who were asked are told at once that we go;
-/// the rest is waiting for those who no longer listen, and `--timeout` is to be kept.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// Performs a command.
-pub(crate) async fn run(command: Command) -> Result<Exit> {
-    match command {
-        Command::Peers(args) => peers::run(args).await,
-        Command::Status(args) => status::run(args).await,
-        Command::Explain(args) => explain::run(args).await,
-        Command::Ping(args) => ping::run(args).await,
-        Command::Ticket(args) => ticket::run(args).await,
-        Command::Diff(args) => diff::run(&args),
-        Command::Watch(args) => watch::run(&args).await,
-        Command::Completions(args) => completions::run(&args),
+/// Does what the program was started for.
+pub(crate) async fn run(invocation: Invocation) -> Result<Exit> {
+    match invocation {
+        Invocation::Command(command) => once(command).await,
+        Invocation::Repl(args) => repl::run(args).await,
+        Invocation::Completions(args) => completions::run(&args),
+        Invocation::Man(args) => man::run(&args),
     }
 }
 
-/// Lends `work` an endpoint, with a key of its own if none is given, and closes it however the work ends.
-async fn with_endpoint<T>(
-    relay: Relay,
-    secret_key: Option<SecretKey>,
-    work: impl AsyncFnOnce(Endpoint) -> Result<T>,
-) -> Result<T> {
-    let options = EndpointOptions { relay, secret_key, ..EndpointOptions::default() };
-    let endpoint = endpoint::bind(options).await.context("can't open a socket")?;
-    let outcome = work(endpoint.clone()).await;
-    // A peer that doesn't hear of it will notice by itself.
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, endpoint.close()).await;
+async fn once(command: Command) -> Result<Exit> {
+    let host = Host::once();
+    let outcome = perform(command, &host).await;
+    host.close().await;
     outcome
+}
+
+/// Performs a command.
+async fn perform(command: Command, host: &Host) -> Result<Exit> {
+    match command {
+        Command::Peers(args) => peers::run(args, host).await,
+        Command::Status(args) => status::run(args, host).await,
+        Command::Explain(args) => explain::run(args, host).await,
+        Command::Ping(args) => ping::run(args, host).await,
+        Command::Ticket(args) => ticket::run(args, host).await,
+        Command::Diff(args) => diff::run(&args),
+        Command::Watch(args) => watch::run(&args, host).await,
+    }
 }
 
 /// Asks one node after the other until one answers.

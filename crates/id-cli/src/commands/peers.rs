@@ -14,8 +14,8 @@ use id_client::{Past, StopReason, id_proto::SignedAnnouncement, iroh::Endpoint};
 use self::resume::{Frame, Journal};
 use crate::{
     cli::PeersArgs,
-    commands::with_endpoint,
     exit::{Exit, Stop},
+    host::Host,
     interrupt::Interrupt,
     output::{Printer, TOOL},
     progress::Progress,
@@ -25,39 +25,46 @@ use crate::{
 };
 use id_render::{Document, Header};
 
-pub(crate) async fn run(args: PeersArgs) -> Result<Exit> {
+pub(crate) async fn run(args: PeersArgs, host: &Host) -> Result<Exit> {
     let settings = PeersSettings::new(args)?;
     if settings.progress.is_chatty() {
         fallback(&settings).into_iter().for_each(talk::note);
     }
-    let interrupt = Interrupt::listen()?;
+    let interrupt = host.interrupts.listen()?;
     let header = Header::new(TOOL, &settings.network, SystemTime::now());
     let resumed = resumed(&settings, &header)?;
-    with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
-        let mut search = Search {
-            printer: Printer::start(settings.format, &header)?,
-            progress: Progress::start(settings.progress),
-            settings: &settings,
-            endpoint,
-            interrupt,
-            resumed,
-        };
-        let mut outcome = match &settings.source {
-            Source::Rpc(seeds) => search.crawl(header, seeds).await?,
-            Source::Gossip(bootstrap) => search.listen(header, bootstrap).await?,
-        };
-        let Search { printer, progress, mut interrupt, .. } = search;
-        // The bar goes before data comes.
-        drop(progress);
-        if let Some(handover) = &settings.handover {
-            handover::perform(handover, &settings, &mut outcome, &mut interrupt).await;
-        }
-        // From here on Ctrl-C ends the program at once.
-        drop(interrupt);
-        printer.finish(&outcome.document)?;
-        Ok(verdict::pronounce(&outcome, &settings))
-    })
-    .await
+    let mut search = Search {
+        endpoint: endpoint(&settings, host).await?,
+        printer: Printer::start(settings.format, &header)?,
+        progress: Progress::start(settings.progress),
+        settings: &settings,
+        interrupt,
+        resumed,
+    };
+    let mut outcome = match &settings.source {
+        Source::Rpc(seeds) => search.crawl(header, seeds).await?,
+        Source::Gossip(bootstrap) => search.listen(header, bootstrap).await?,
+    };
+    let Search { printer, progress, mut interrupt, .. } = search;
+    // The bar goes before data comes.
+    drop(progress);
+    if let Some(handover) = &settings.handover {
+        handover::perform(handover, &settings, host, &mut outcome, &mut interrupt).await;
+    }
+    // From here on Ctrl-C ends us at once.
+    drop(interrupt);
+    printer.finish(&outcome.document)?;
+    host.learn(&settings.network, &outcome.document);
+    Ok(verdict::pronounce(&outcome, &settings))
+}
+
+/// Who listens in a topic takes in connections too, and leaves its endpoint so.
+async fn endpoint(settings: &PeersSettings, host: &Host) -> Result<Endpoint> {
+    let (relay, key) = (settings.relay.clone(), settings.key.clone());
+    match settings.source {
+        Source::Rpc(_) => host.endpoint(relay, key).await,
+        Source::Gossip(_) => host.own_endpoint(relay, key).await,
+    }
 }
 
 /// Opens the file that is to be gone on from, if there is to be one.

@@ -6,32 +6,26 @@ use anyhow::Result;
 use id_client::{Client, Pong};
 
 use crate::{
-    cli::PingArgs,
-    commands::{ask_first, with_endpoint},
-    exit::Exit,
-    output::short_id,
+    cli::PingArgs, commands::ask_first, exit::Exit, host::Host, output::short_id,
     settings::AskSettings,
 };
 
-pub(crate) async fn run(args: PingArgs) -> Result<Exit> {
+pub(crate) async fn run(args: PingArgs, host: &Host) -> Result<Exit> {
     let settings = AskSettings::try_from(&args)?;
-    with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
-        let client = Client::new(endpoint)
-            .with_network(settings.network.clone())
-            .with_timeout(settings.timeout);
-        for _ in 0..args.count.get() {
-            // `ask` has to know whom it asked, for the answer may be from any of a ticket's nodes.
-            let ping = |node: id_client::iroh::EndpointAddr| {
-                let id = node.id.to_string();
-                let pong = client.ping(node);
-                async move { pong.await.map(|pong| (id, pong)) }
-            };
-            let (node_id, pong) = ask_first(&settings.nodes, ping).await?;
-            writeln!(stdout(), "{}", line(&node_id, &pong))?;
-        }
-        Ok(Exit::Ok)
-    })
-    .await
+    let endpoint = host.endpoint(settings.relay.clone(), settings.key.clone()).await?;
+    let client =
+        Client::new(endpoint).with_network(settings.network.clone()).with_timeout(settings.timeout);
+    for _ in 0..args.count.get() {
+        // `ask` has to know whom it asked, for the answer may be from any of a ticket's nodes.
+        let ping = |node: id_client::iroh::EndpointAddr| {
+            let id = node.id.to_string();
+            let pong = client.ping(node);
+            async move { pong.await.map(|pong| (id, pong)) }
+        };
+        let (node_id, pong) = ask_first(&settings.nodes, ping).await?;
+        writeln!(stdout(), "{}", line(&node_id, &pong))?;
+    }
+    Ok(Exit::Ok)
 }
 
 fn line(node_id: &str, pong: &Pong) -> String {

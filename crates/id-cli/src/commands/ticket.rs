@@ -10,36 +10,34 @@ use id_client::{
 
 use crate::{
     cli::TicketArgs,
-    commands::{ask_first, not_reached, with_endpoint},
+    commands::{ask_first, not_reached},
     exit::{Exit, Stop},
+    host::Host,
     settings::TicketSettings,
     talk,
 };
 
-pub(crate) async fn run(args: TicketArgs) -> Result<Exit> {
+pub(crate) async fn run(args: TicketArgs, host: &Host) -> Result<Exit> {
     let settings = TicketSettings::new(&args)?;
     let ask = &settings.ask;
-    with_endpoint(ask.relay.clone(), ask.key.clone(), async |endpoint| {
-        let client =
-            Client::new(endpoint).with_network(ask.network.clone()).with_timeout(ask.timeout);
-        // The node is asked, because it knows best where it can be reached.
-        let answer = |node: EndpointAddr| {
-            let whoami = client.whoami(node.clone());
-            async move { whoami.await.map(|whoami| (node, whoami)) }
-        };
-        let (node, whoami) = ask_first(&ask.nodes, answer).await?;
-        let ticket = Ticket {
-            network_tag: ask.network.tag(),
-            peers: vec![announced_addr(&node, &whoami)?],
-            invitation: settings.invitation.clone(),
-        };
-        writeln!(stdout(), "{ticket}")?;
-        if ticket.invitation.is_some() {
-            talk::warning("this ticket holds the secret: whoever sees it is let in");
-        }
-        Ok(Exit::Ok)
-    })
-    .await
+    let endpoint = host.endpoint(ask.relay.clone(), ask.key.clone()).await?;
+    let client = Client::new(endpoint).with_network(ask.network.clone()).with_timeout(ask.timeout);
+    // The node is asked, because it knows best where it can be reached.
+    let answer = |node: EndpointAddr| {
+        let whoami = client.whoami(node.clone());
+        async move { whoami.await.map(|whoami| (node, whoami)) }
+    };
+    let (node, whoami) = ask_first(&ask.nodes, answer).await?;
+    let ticket = Ticket {
+        network_tag: ask.network.tag(),
+        peers: vec![announced_addr(&node, &whoami)?],
+        invitation: settings.invitation.clone(),
+    };
+    writeln!(stdout(), "{ticket}")?;
+    if ticket.invitation.is_some() {
+        talk::warning("this ticket holds the secret: whoever sees it is let in");
+    }
+    Ok(Exit::Ok)
 }
 
 /// Where the node says it can be dialled; where we dialled it, if it announces nothing.

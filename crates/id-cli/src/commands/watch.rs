@@ -22,11 +22,11 @@ use self::{
 use super::{
     not_reached,
     peers::{Reached, rpc::reached},
-    with_endpoint,
 };
 use crate::{
     cli::WatchArgs,
     exit::{Exit, Stop},
+    host::Host,
     interrupt::Interrupt,
     output::{
         TOOL,
@@ -37,24 +37,22 @@ use crate::{
 };
 use id_render::{Document, Header, model::Summary};
 
-pub(crate) async fn run(args: &WatchArgs) -> Result<Exit> {
+pub(crate) async fn run(args: &WatchArgs, host: &Host) -> Result<Exit> {
     let settings = WatchSettings::new(args)?;
-    let interrupt = Interrupt::listen()?;
-    with_endpoint(settings.relay.clone(), settings.key.clone(), async |endpoint| {
-        let header = Header::new(TOOL, &settings.network, SystemTime::now());
-        let seeds = settings.seeds.iter().map(|seed| seed.id);
-        let watch = Watch {
-            printer: Printer::start(settings.json, &header)?,
-            rounds: Rounds::new(settings.every, seeds),
-            settings: &settings,
-            endpoint,
-            interrupt,
-            started: Instant::now(),
-            doubts: None,
-        };
-        watch.run(&header).await
-    })
-    .await
+    let interrupt = host.interrupts.listen()?;
+    let endpoint = host.endpoint(settings.relay.clone(), settings.key.clone()).await?;
+    let header = Header::new(TOOL, &settings.network, SystemTime::now());
+    let seeds = settings.seeds.iter().map(|seed| seed.id);
+    let watch = Watch {
+        printer: Printer::start(settings.json, &header)?,
+        rounds: Rounds::new(settings.every, seeds),
+        settings: &settings,
+        endpoint,
+        interrupt,
+        started: Instant::now(),
+        doubts: None,
+    };
+    watch.run(&header).await
 }
 
 /// What watching works with.

@@ -3,10 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{
-    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser,
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
     parser::ValueSource,
 };
+use clap_complete::Shell;
 use id_node::{
     AnnounceAddrs,
     config_file::{ConfigFile, LogFormat},
@@ -22,6 +23,7 @@ Examples:
                                                a private network
   id-node --bind 127.0.0.1:0 --no-dht --no-relay --ephemeral
                                                try it on this machine alone
+  id-node completions bash >~/.local/share/bash-completion/completions/id-node
 
 A flag beats its environment variable, which beats the configuration file.
 SIGINT or SIGTERM: says goodbye and ends; a second one ends it at once.
@@ -43,6 +45,25 @@ pub(crate) struct Args {
     /// Log more; twice for debugging
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What to do instead of running a node.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Print a script that completes this program's arguments
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Write the manual pages of this program into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where to; made if it isn't there
+        dir: PathBuf,
+    },
 }
 
 /// What can be set by a flag, a variable or a key of the configuration file.
@@ -274,4 +295,29 @@ impl From<ConfigFile> for Options {
 
 fn log_format() -> impl TypedValueParser<Value = LogFormat> {
     PossibleValuesParser::new(LogFormat::NAMES).try_map(|name| name.parse::<LogFormat>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_parses() {
+        let examples = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  id-node"));
+        let mut n_examples = 0;
+        for example in examples {
+            // What stands behind two spaces says what the example is for.
+            let said = example.split("  ").next().unwrap_or_default();
+            let words = said.split_whitespace().filter(|word| !word.starts_with('>'));
+            let parsed = Args::try_parse_from(["id-node"].into_iter().chain(words));
+            assert!(parsed.is_ok(), "{example}: {}", parsed.unwrap_err());
+            n_examples += 1;
+        }
+        assert!(n_examples >= 4);
+    }
 }

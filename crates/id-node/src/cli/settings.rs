@@ -218,7 +218,7 @@ fn check_tickets(bootstrap: &[PeerRef], network: &Network) -> Result<()> {
             let own = network.tag();
             bail!(
                 "--bootstrap: the ticket is for network {network_tag}, and this topic and secret \
-                 make network {own}"
+                 make network {own}: give those that it was made with"
             );
         }
     }

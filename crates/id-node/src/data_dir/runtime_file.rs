@@ -46,12 +46,12 @@ pub enum RuntimeFileError {
         why: String,
     },
     /// The file system refused.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -68,7 +68,7 @@ impl RuntimeFile {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Err(corrupt(error.to_string()))
             }
-            Err(source) => Err(RuntimeFileError::Io { path: path.clone(), source }),
+            Err(why) => Err(RuntimeFileError::Io { path: path.clone(), why }),
         }
     }
 

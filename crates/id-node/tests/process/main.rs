@@ -2,8 +2,10 @@
 
 #![cfg(unix)]
 
+mod advising;
 mod lab;
 mod operating;
+mod packaging;
 mod reloading;
 mod settings;
 mod starting;

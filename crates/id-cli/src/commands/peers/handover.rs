@@ -7,14 +7,14 @@ use futures::StreamExt;
 use id_client::{
     AskError, Client, FailKind,
     id_proto::{Network, SignedAnnouncement},
-    iroh::Endpoint,
 };
 use tokio::time::sleep;
 
 use super::Outcome;
 use crate::{
-    commands::{hint, with_endpoint},
+    commands::hint,
     exit::{Exit, Stop},
+    host::Host,
     interrupt::Interrupt,
     settings::{Handover, PeersSettings, Receiver},
     talk,
@@ -26,6 +26,7 @@ use id_render::{Handed, HandedOver};
 pub(super) async fn perform(
     handover: &Handover,
     settings: &PeersSettings,
+    host: &Host,
     outcome: &mut Outcome,
     interrupt: &mut Interrupt,
 ) {
@@ -35,7 +36,7 @@ pub(super) async fn perform(
         Ok(to) => {
             let found: Vec<_> = found.into_iter().filter(|it| it.node_id != to.node.id).collect();
             let n_found = found.len() as u64;
-            let handing = hand(to, &settings.network, found, &mut handed);
+            let handing = hand(to, &settings.network, host, found, &mut handed);
             let ended = tokio::select! {
                 // What was interrupted before isn't begun.
                 biased;
@@ -59,32 +60,26 @@ pub(super) async fn perform(
 async fn hand(
     to: &Receiver,
     network: &Network,
+    host: &Host,
     found: Vec<SignedAnnouncement>,
     handed: &mut Handed,
 ) -> Result<(), Stop> {
     if found.is_empty() {
         return Ok(());
     }
-    let key = Some(to.key.clone());
-    let work = async |endpoint: Endpoint| {
-        let client = Client::new(endpoint).with_network(network.clone());
-        let asked = async {
-            let session = client.connect(to.node.clone()).await?;
-            let mut reports = pin!(session.discover(found));
-            while let Some(report) = reports.next().await {
-                handed.add(&report?);
-            }
-            Ok(())
-        };
-        Ok(asked.await)
-    };
-    let ended: Result<Result<(), AskError>> =
-        with_endpoint(to.relay.clone(), key, work).await.context("can't hand anything over");
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(refused(&error, to)),
-        Err(error) => Err(failed(format!("{error:#}"))),
+    let endpoint = host.endpoint(to.relay.clone(), Some(to.key.clone())).await;
+    let endpoint = endpoint.context("can't hand anything over");
+    let client = Client::new(endpoint.map_err(|error| failed(format!("{error:#}")))?);
+    let asked: Result<(), AskError> = async {
+        let session = client.with_network(network.clone()).connect(to.node.clone()).await?;
+        let mut reports = pin!(session.discover(found));
+        while let Some(report) = reports.next().await {
+            handed.add(&report?);
+        }
+        Ok(())
     }
+    .await;
+    asked.map_err(|error| refused(&error, to))
 }
 
 fn refused(error: &AskError, to: &Receiver) -> Stop {

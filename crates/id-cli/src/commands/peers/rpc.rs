@@ -12,7 +12,7 @@ use id_render::{Check, Document, Header};
 use tokio::time::timeout;
 
 use super::{Outcome, Reached, Search, resume::MAX_NAMED};
-use crate::{commands::CLOSE_TIMEOUT, settings::PeersSettings};
+use crate::{host::CLOSE_TIMEOUT, settings::PeersSettings};
 
 impl Search<'_> {
     /// Crawls from `seeds` until it is done, a limit is met or the user has had enough.
