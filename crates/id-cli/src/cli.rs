@@ -98,6 +98,7 @@ pub(crate) struct Cli {
 
 /// What the program is started for.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a program has one")]
 pub(crate) enum Invocation {
     #[command(flatten)]
     Command(Command),

@@ -35,8 +35,10 @@ pub(crate) struct Host {
     bound: Mutex<Vec<Bound>>,
 }
 
-/// What takes in what `peers` found.
-struct Learn(Box<dyn Fn(&Network, &Document) + Send + Sync>);
+/// What takes in what `peers` found, and in which network.
+struct Learn(Box<Learner>);
+
+type Learner = dyn Fn(&Network, &Document) + Send + Sync;
 
 impl std::fmt::Debug for Learn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -53,6 +53,7 @@ pub(crate) struct Line {
 
 /// What a line asks for.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Wish {
     #[command(flatten)]
     Command(Command),
