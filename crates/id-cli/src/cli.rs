@@ -1,6 +1,7 @@
 //! Arguments as they are given. [`crate::settings`] makes sense of them, once.
 
 mod crawl;
+mod doctor;
 mod repl;
 mod watch;
 
@@ -13,6 +14,7 @@ use id_node::{config::parse_dns_names, endpoint::Relay};
 
 pub(crate) use self::{
     crawl::CrawlArgs,
+    doctor::DoctorArgs,
     repl::{Line, ReplArgs, Wish},
     watch::WatchArgs,
 };
@@ -123,6 +125,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Find out whether a node is there, and how it is reached
     Ping(PingArgs),
+    /// Find out why a node has no peers: step by step, from its key to its neighbours
+    Doctor(Box<DoctorArgs>),
     /// Print a ticket through which others find a node's network
     Ticket(TicketArgs),
     /// Compare two documents that `peers --json` wrote: who came, went, changed

@@ -1,11 +1,12 @@
 //! `id-cli`: lists, asks and crawls id nodes.
 //!
 //! Arguments ([`cli`]) become settings once ([`settings`]); a command ([`commands`]) does its work
-//! with the libraries below, and renders one model ([`output`]). stdout is data, stderr is talk
+//! with the libraries below, and renders one model ([`output`]). What `doctor` decides is in [`doctor`]. stdout is data, stderr is talk
 //! ([`talk`]), and the exit code is decided in one place ([`exit`]).
 
 mod cli;
 mod commands;
+mod doctor;
 mod exit;
 mod host;
 mod interrupt;

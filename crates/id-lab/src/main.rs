@@ -9,6 +9,7 @@ mod dns;
 mod echo;
 mod farm;
 mod hostile;
+mod newer_peer;
 mod relay;
 mod stock_peer;
 mod strangers;
@@ -25,6 +26,8 @@ enum Command {
     HostileDht(hostile::HostileDht),
     /// Runs a peer that is found by distributed-topic-tracker alone, as others would write one
     StockPeer(stock_peer::StockPeer),
+    /// Runs a peer of a release to come
+    NewerPeer(newer_peer::NewerPeer),
     /// Runs a relay, over plain HTTP
     Relay(relay::Relay),
     /// Runs a DNS server that knows TXT records and nothing else
@@ -46,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Dht(servers) => servers.run().await,
         Command::HostileDht(servers) => servers.run().await,
         Command::StockPeer(peer) => peer.run().await,
+        Command::NewerPeer(peer) => peer.run().await,
         Command::Relay(relay) => relay.run().await,
         Command::Dns(dns) => dns.run().await,
         Command::Wire(wires) => wires.run(),

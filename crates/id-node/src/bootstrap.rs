@@ -9,6 +9,7 @@ pub(crate) mod dns;
 mod finds;
 mod guide;
 mod mdns;
+pub(crate) mod mdns_check;
 
 use std::sync::Arc;
 

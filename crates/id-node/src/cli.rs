@@ -1,19 +1,15 @@
 //! What the binary adds to the library: flags, settings, logs and signals.
 
 pub(crate) mod advice;
-mod args;
 pub(crate) mod http;
-pub(crate) mod live;
 pub(crate) mod logging;
 pub(crate) mod memory;
 pub(crate) mod papers;
-mod settings;
 pub(crate) mod signals;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-pub(crate) use args::{Args, Command};
-pub(crate) use settings::Settings;
+pub(crate) use id_node::settings::{Args, Command, Settings, live};
 
 /// Something failed.
 pub(crate) const EXIT_FAILURE: u8 = 1;

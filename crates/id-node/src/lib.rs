@@ -12,13 +12,18 @@
 //! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
 #![forbid(unsafe_code)]
 
+// The settings are shared by files with the binary, and are written as if they were there.
+extern crate self as id_node;
+
 pub mod access;
+pub mod checkup;
 pub mod config;
 pub mod config_file;
 pub mod data_dir;
 pub mod endpoint;
 pub mod http;
 pub mod membership;
+pub mod settings;
 #[cfg(feature = "test-util")]
 pub mod untrusted;
 

@@ -56,6 +56,11 @@ impl Observer {
         entries.filter(|entry| entry.source != Source::Own).collect()
     }
 
+    /// How many neighbours it has in the topic.
+    pub fn n_neighbours(&self) -> usize {
+        self.node.view().neighbours.len()
+    }
+
     /// Leaves the topic and closes the endpoint. Not cancel safe, as [`Node::shutdown`].
     pub async fn leave(self) {
         self.node.shutdown().await;

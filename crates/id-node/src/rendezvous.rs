@@ -8,6 +8,7 @@
 
 mod attempts;
 mod board;
+pub(crate) mod check;
 mod dht;
 mod lookup;
 pub(crate) mod record;

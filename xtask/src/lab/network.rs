@@ -3,11 +3,12 @@
 //! The sandbox's own namespace is the hub that holds the bridge. It forwards nothing, so that to a
 //! host the internet is a default route on which packets vanish.
 
+mod clock;
 mod homes;
 mod quality;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
@@ -17,6 +18,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+pub(crate) use self::clock::{NO_FAKETIME, library as faketime};
 pub(crate) use self::quality::{Impairment, Means, no_tap};
 use crate::project::{capture, line, pass};
 
@@ -66,6 +68,8 @@ pub(crate) struct Network {
     n_hosts: usize,
     /// Hosts that are behind a router of their own.
     homes: BTreeSet<usize>,
+    /// Hosts whose clock is another one, and by how much, as libfaketime reads it.
+    clocks: BTreeMap<usize, String>,
 }
 
 impl Network {
@@ -74,7 +78,8 @@ impl Network {
         // Out there, we would build bridges among the interfaces of whoever runs us.
         let up = capture(Command::new("ip").args(["-br", "link", "show", "up"]))?;
         ensure!(up.trim().is_empty(), "this is no sandbox: it has a network");
-        let network = Self { dir: dir.to_owned(), n_hosts, homes: BTreeSet::new() };
+        let network =
+            Self { dir: dir.to_owned(), n_hosts, homes: BTreeSet::new(), clocks: BTreeMap::new() };
         batch(Command::new("ip"), &hub_script())?;
         network.hosts().try_for_each(|host| network.add(host))?;
         Ok(network)
@@ -127,6 +132,9 @@ exec "$@"
         let mut command = self.in_namespace(host, "unshare");
         command.args(["--mount", "sh", "-c", ENTER, "enter"]);
         command.arg(self.host_dir(host)).arg(program);
+        if let Some(offset) = self.clocks.get(&host) {
+            clock::shift(&mut command, offset);
+        }
         command
     }
 

@@ -4,6 +4,7 @@
 //! scenario is about one way to find each other, the others are shut in the network, not by a flag.
 
 mod dht;
+mod doctor;
 mod far;
 mod hostile;
 mod join;
@@ -290,6 +291,83 @@ pub(crate) const ALL: &[Scenario] = &[
         n_hosts: 4,
         run: private::no_third_party,
     },
+    Scenario {
+        name: "doctor-healthy",
+        shows: "doctor looks at two nodes that are well, and finds nothing; nor without a node",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::healthy,
+    },
+    Scenario {
+        name: "doctor-no-dns",
+        shows: "no resolver answers: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::no_dns,
+    },
+    Scenario {
+        name: "doctor-no-udp",
+        shows: "UDP is dropped on the way: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::no_udp,
+    },
+    Scenario {
+        name: "doctor-wrong-secret",
+        shows: "the secret is another one than the peer's: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::wrong_secret,
+    },
+    Scenario {
+        name: "doctor-clock",
+        shows: "a clock is an hour ahead: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::clock,
+    },
+    Scenario {
+        name: "doctor-loose-key",
+        shows: "others may read the key: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::loose_key,
+    },
+    Scenario {
+        name: "doctor-second-instance",
+        shows: "a node runs on the data directory already: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::second_instance,
+    },
+    Scenario {
+        name: "doctor-dead-dht",
+        shows: "the DHT answers nothing: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::dead_dht,
+    },
+    Scenario {
+        name: "doctor-relay-down",
+        shows: "no relay runs where one is configured: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::relay_down,
+    },
+    Scenario {
+        name: "doctor-newer-peer",
+        shows: "the peer is of a newer protocol: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::newer_peer,
+    },
+    Scenario {
+        name: "doctor-full-disk",
+        shows: "there is no room in the data directory: doctor names it",
+        bound: doctor::BOUND,
+        n_hosts: 2,
+        run: doctor::full_disk,
+    },
 ];
 
 /// What `cargo xtask test` runs: what takes seconds, and passes.
@@ -304,6 +382,17 @@ const SHORT: &[&str] = &[
     "dht-garbage",
     "dht-strangers",
     "double-nat",
+    "doctor-healthy",
+    "doctor-no-dns",
+    "doctor-no-udp",
+    "doctor-wrong-secret",
+    "doctor-clock",
+    "doctor-loose-key",
+    "doctor-second-instance",
+    "doctor-dead-dht",
+    "doctor-relay-down",
+    "doctor-newer-peer",
+    "doctor-full-disk",
 ];
 
 const fn within(secs: u64) -> Bound {

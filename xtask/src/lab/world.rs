@@ -1,5 +1,6 @@
 //! The world of one scenario: its network, and the programs that run in it.
 
+mod patient;
 mod surroundings;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-pub(crate) use self::surroundings::Hostility;
+pub(crate) use self::{patient::Report, surroundings::Hostility};
 use super::network::{Network, Side};
 use crate::{
     logs::{self, Log},
@@ -330,7 +331,7 @@ impl World {
         self.nodes.get(&host).with_context(|| format!("no node runs on host {host}"))
     }
 
-    fn data_dir(&self, host: usize) -> PathBuf {
+    pub(crate) fn data_dir(&self, host: usize) -> PathBuf {
         self.files.join(format!("data{host:02}"))
     }
 }

@@ -92,7 +92,8 @@ impl Command {
                 }
                 (None, &mut args.network)
             }
-            Self::Diff(_) => return,
+            // It reads what the node itself would read.
+            Self::Diff(_) | Self::Doctor(_) => return,
         };
         if let Some(node) = node
             && node.is_none()

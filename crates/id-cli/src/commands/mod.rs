@@ -2,6 +2,7 @@
 
 mod completions;
 pub(crate) mod diff;
+mod doctor;
 mod explain;
 mod man;
 mod peers;
@@ -46,6 +47,7 @@ async fn perform(command: Command, host: &Host) -> Result<Exit> {
         Command::Status(args) => status::run(args, host).await,
         Command::Explain(args) => explain::run(args, host).await,
         Command::Ping(args) => ping::run(args, host).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Ticket(args) => ticket::run(args, host).await,
         Command::Diff(args) => diff::run(&args),
         Command::Watch(args) => watch::run(&args, host).await,

@@ -1,6 +1,7 @@
 //! Output formats: siblings, each rendered from the one [`Document`], most of them by `id-render`.
 
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 mod introducers;
 pub(crate) mod status;

@@ -42,7 +42,7 @@ const CONTEXT_SERVICE: &str = "id 2026-11-21 network v1 mdns service";
 const GROUP: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 251), 5353);
 /// How often the local network is asked at first. Origin: swarm-discovery's own for people who wait;
 /// it needs more than 400 ms.
-const EAGER: Duration = Duration::from_millis(500);
+pub(super) const EAGER: Duration = Duration::from_millis(500);
 /// How often it is asked later. Whoever comes asks by itself, and we answer at once; this is for who
 /// got lost. Origin: a multicast wakes every machine on a wireless network.
 const CALM: Duration = Duration::from_secs(20);
@@ -98,7 +98,7 @@ impl Mdns {
 /// or its tag, and differs from that of every other network.
 ///
 /// 15 characters, which is as long as RFC 6335 lets the name of a service be.
-fn service_name(tag: NetworkTag) -> String {
+pub(super) fn service_name(tag: NetworkTag) -> String {
     let derived = blake3::derive_key(CONTEXT_SERVICE, &tag.0);
     let hex: String = derived[..6].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("id-{hex}")
@@ -283,7 +283,7 @@ async fn next_event(open: &mut Option<Open>) -> DiscoveryEvent {
 
 /// What a stranger on the local network says of itself, as far as it can be true: no relay, which
 /// could be anywhere, and no address that can't be another machine's.
-fn reachable(info: &EndpointInfo) -> Option<EndpointAddr> {
+pub(super) fn reachable(info: &EndpointInfo) -> Option<EndpointAddr> {
     let is_possible = |addr: &&SocketAddr| {
         let ip = addr.ip();
         addr.port() != 0 && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
@@ -294,7 +294,7 @@ fn reachable(info: &EndpointInfo) -> Option<EndpointAddr> {
 }
 
 /// By which of this machine's addresses multicast leaves it. Sends nothing.
-fn way_out() -> Option<IpAddr> {
+pub(super) fn way_out() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect(GROUP).ok()?;
     socket.local_addr().ok().map(|addr| addr.ip())

@@ -34,7 +34,7 @@ wrong.";
 /// Joins a network of id nodes, and serves the list of its peers.
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_help = EXAMPLES)]
-pub(crate) struct Args {
+pub struct Args {
     /// Read settings from this TOML file; its keys are the flags' names
     #[arg(long, value_name = "FILE", env = "ID_NODE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
@@ -47,12 +47,12 @@ pub(crate) struct Args {
     pub(crate) verbose: u8,
 
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    pub command: Option<Command>,
 }
 
 /// What to do instead of running a node.
 #[derive(Debug, Clone, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Print a script that completes this program's arguments
     Completions {
         /// For which shell
@@ -68,7 +68,7 @@ pub(crate) enum Command {
 
 /// What can be set by a flag, a variable or a key of the configuration file.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct Options {
+pub struct Options {
     /// Where identity and known peers are kept [default: $STATE_DIRECTORY, else the user's data
     /// directory]
     #[arg(long, value_name = "DIR", env = "ID_NODE_DATA_DIR")]
@@ -189,7 +189,7 @@ pub(crate) struct Options {
 impl Args {
     /// Reads the command line and the variables; explains itself and ends the process if asked to,
     /// or if they make no sense.
-    pub(crate) fn read() -> Self {
+    pub fn read() -> Self {
         let matches = Self::command().get_matches();
         let mut args = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         args.options.forget_contradicted(&matches);

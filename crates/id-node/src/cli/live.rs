@@ -18,7 +18,7 @@ use super::{
 
 /// The settings that a running node takes over.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub struct Live {
     pub(super) access: AccessList,
 }
 
@@ -30,7 +30,7 @@ impl Live {
     /// The lists, and the keys of this node's own operator, who may read its data directory: the one as
     /// which `id-cli` hands peers over, and with an allow list the one as which it asks, for else it
     /// couldn't.
-    pub(crate) fn access(&self, dir: Option<&DataDir>) -> Result<AccessList, DataDirError> {
+    pub fn access(&self, dir: Option<&DataDir>) -> Result<AccessList, DataDirError> {
         let mut access = self.access.clone();
         let Some(dir) = dir else {
             return Ok(access);
@@ -52,7 +52,7 @@ impl Live {
 
 /// Reads again what may change, and has `node` take it over; what is wrong changes nothing. Cancel
 /// safe.
-pub(crate) async fn reload(node: &Node, settings: &Settings, dir: Option<&DataDir>) {
+pub async fn reload(node: &Node, settings: &Settings, dir: Option<&DataDir>) {
     if !has_files(settings) {
         return info!("SIGHUP: there is no configuration file and no list to read again");
     }

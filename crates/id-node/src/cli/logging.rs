@@ -15,7 +15,7 @@ pub(crate) fn install(settings: &Settings) {
         // again, if no DHT answers: the rendezvous says so itself, once. The relay's transport calls
         // it one when the endpoint closes as it was told to. Whoever sends SIGHUP is told what came of it.
         0 => {
-            "warn,id_node=warn,id_node::cli::live=info,distributed_topic_tracker=error,mainline=off,\
+            "warn,id_node=warn,id_node::settings::live=info,distributed_topic_tracker=error,mainline=off,\
               iroh=error,iroh_gossip=error,noq=error,iroh::socket::transports::relay=off,\
               swarm_discovery=off,iroh_mdns_address_lookup=off"
         }

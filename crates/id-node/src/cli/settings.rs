@@ -27,33 +27,48 @@ use super::{
 
 /// Settings in force, checked.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// `None`: nothing on disk.
-    pub(crate) data_dir: Option<PathBuf>,
-    pub(crate) name: Option<String>,
-    pub(crate) network: Network,
-    pub(crate) bootstrap: Vec<EndpointAddr>,
-    pub(crate) gossip: bool,
-    pub(crate) dht: Option<DhtBootstrap>,
-    pub(crate) mdns: bool,
-    pub(crate) bootstrap_dns: Vec<String>,
-    pub(crate) relay: Relay,
-    pub(crate) bind: Option<SocketAddr>,
-    pub(crate) announce_addrs: AnnounceAddrs,
-    pub(crate) announce_interval: Duration,
+    pub data_dir: Option<PathBuf>,
+    /// What others shall call the node.
+    pub name: Option<String>,
+    /// The network to join.
+    pub network: Network,
+    /// Peers to join through.
+    pub bootstrap: Vec<EndpointAddr>,
+    /// Whether to join the topic.
+    pub gossip: bool,
+    /// The DHT to look for peers in.
+    pub dht: Option<DhtBootstrap>,
+    /// Whether to look on the local network.
+    pub mdns: bool,
+    /// Names to ask the DNS for.
+    pub bootstrap_dns: Vec<String>,
+    /// Which relays to use.
+    pub relay: Relay,
+    /// Where to listen.
+    pub bind: Option<SocketAddr>,
+    /// Which addresses to announce.
+    pub announce_addrs: AnnounceAddrs,
+    /// How often to announce.
+    pub announce_interval: Duration,
     /// `None`: on loopback, where it was the last time.
-    pub(crate) http: Option<Listen>,
-    pub(crate) http_host: HostNames,
-    pub(crate) log_format: LogFormat,
-    pub(crate) verbose: u8,
+    pub http: Option<Listen>,
+    /// Names by which the pages may be asked for.
+    pub http_host: HostNames,
+    /// How to log.
+    pub log_format: LogFormat,
+    /// How much more to log.
+    pub verbose: u8,
     /// What may change while the node runs, …
-    pub(crate) live: Live,
+    pub live: Live,
     /// … and what it is read from again.
     pub(crate) args: Args,
 }
 
 impl Settings {
-    pub(crate) fn new(args: Args) -> Result<Self> {
+    /// Makes sense of what is given.
+    pub fn new(args: Args) -> Result<Self> {
         let options = args.options()?;
         let live = Live::new(&options)?;
         let bootstrap = parse_bootstrap(options.bootstrap.as_deref())?;
@@ -83,7 +98,7 @@ impl Settings {
     }
 
     /// The membership's knobs, with the lists as `access` says.
-    pub(crate) fn membership(&self, access: AccessList) -> MembershipConfig {
+    pub fn membership(&self, access: AccessList) -> MembershipConfig {
         MembershipConfig {
             announce_interval: self.announce_interval,
             access,

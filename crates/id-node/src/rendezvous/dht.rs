@@ -79,7 +79,7 @@ impl Board for Dht {
     }
 }
 
-fn names(bootstrap: &DhtBootstrap) -> Vec<String> {
+pub(crate) fn names(bootstrap: &DhtBootstrap) -> Vec<String> {
     match bootstrap {
         DhtBootstrap::Public => DEFAULT_BOOTSTRAP_NODES.map(str::to_owned).to_vec(),
         DhtBootstrap::Private(names) => names.clone(),
@@ -94,7 +94,7 @@ fn enter(bootstrap: &[SocketAddrV4]) -> Result<AsyncDht, String> {
 
 /// The addresses of all names that resolve; an error if none does. Never blocks a thread of the
 /// runtime: the system's resolver has threads of its own.
-async fn resolve(names: Vec<String>) -> Result<Vec<SocketAddrV4>, String> {
+pub(super) async fn resolve(names: Vec<String>) -> Result<Vec<SocketAddrV4>, String> {
     let lookups = names.into_iter().map(|name| timeout(RESOLVE_TIMEOUT, lookup_host(name)));
     let found = futures::future::join_all(lookups).await;
     let addrs = found.into_iter().flatten().flatten().flatten();

@@ -92,8 +92,12 @@ mod tests {
 
     #[test]
     fn a_host_at_home_is_found_there_only_by_those_at_home() {
-        let mut network =
-            Network { dir: PathBuf::new(), n_hosts: 2, homes: std::collections::BTreeSet::new() };
+        let mut network = Network {
+            dir: PathBuf::new(),
+            n_hosts: 2,
+            homes: Default::default(),
+            clocks: Default::default(),
+        };
         assert_eq!(network.addrs(2), ("10.77.0.2".to_owned(), Some("fd77::2".to_owned())));
         network.homes.insert(2);
         assert_eq!(network.addrs(2), ("192.168.2.2".to_owned(), None));

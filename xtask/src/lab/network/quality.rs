@@ -92,6 +92,16 @@ impl Network {
         batch(nft, &table)
     }
 
+    /// Lets no UDP through from `host` nor to it.
+    pub(crate) fn block_udp(&self, host: usize) -> Result<()> {
+        let (v4, v6) = (super::addr(host), super::addr6(host));
+        self.filter(&format!(
+            "meta iifname {} meta l4proto udp drop\n\
+             ip daddr {v4} meta l4proto udp drop\nip6 daddr {v6} meta l4proto udp drop",
+            port(host)
+        ))
+    }
+
     /// Lets no multicast DNS through. Where there is no `nft`, no multicast at all, and so no IPv6.
     pub(crate) fn mute_mdns(&self) -> Result<()> {
         if strangers::has_nft() {

@@ -203,7 +203,7 @@ impl World {
         Ok(channels.collect::<Vec<_>>().join("\n"))
     }
 
-    fn help(&mut self, host: usize, name: &str, args: &[&str]) -> Result<()> {
+    pub(super) fn help(&mut self, host: usize, name: &str, args: &[&str]) -> Result<()> {
         let mut command = self.network.command(host, &self.tools.lab);
         command.args(args);
         self.help_by(name, command)
