@@ -46,6 +46,7 @@ pub struct Args {
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
+    /// What to do instead of running a node.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
