@@ -45,6 +45,7 @@ pub(super) fn sentence(findings: &[Finding], facts: &Facts) -> String {
              the same topic and secret{but}?",
             config.tag, config.topic
         ),
+        1 => format!("No fault was found: 1 peer is known{but}."),
         n => format!("No fault was found: {n} peers are known{but}."),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn judge(facts: &Facts) -> Finding {
     };
     let whose = whose(offsets.len());
     match (median.unsigned_abs(), median > 0) {
-        (0, _) => Finding::ok(STEP, format!("agrees with {whose}")),
+        (0, _) => Finding::ok(STEP, format!("agrees with that of {} peers", offsets.len())),
         (1..=MAX_OFFSET_SECS, _) => Finding::warning(
             STEP,
             format!("differs by about {} s from {whose}", median.unsigned_abs()),
