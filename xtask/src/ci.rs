@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
-    architecture, demo, examples, lab,
+    architecture, demo, examples, lab, metrics,
     project::{Project, pass, succeeds},
     testnet,
 };
@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc tests", run: doc_tests },
     Step { name: "docs", run: docs },
     Step { name: "dependencies", run: dependencies },
+    Step { name: "metrics", run: metrics },
     Step { name: "testnet", run: short_testnet },
     Step { name: "demo", run: short_demo },
     Step { name: "examples", run: run_examples },
@@ -144,6 +145,11 @@ fn dependencies(project: &Project) -> Result<Outcome> {
     }
     // No advisories: they come over the network, and change without a change of ours.
     passed(&mut project.cargo(["deny", "check", "bans", "licenses", "sources"]))
+}
+
+fn metrics(project: &Project) -> Result<Outcome> {
+    let missing = metrics::check(project)?;
+    Ok(missing.map_or(Outcome::Passed, |missing| Outcome::Skipped(missing.into())))
 }
 
 fn short_testnet(project: &Project) -> Result<Outcome> {

@@ -14,6 +14,7 @@ mod fuzz;
 mod lab;
 mod logs;
 mod man;
+mod metrics;
 mod namespaces;
 mod process;
 mod project;

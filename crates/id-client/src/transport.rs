@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use id_proto::PeersPage;
-use iroh::{EndpointAddr, TransportAddr};
+use iroh::{EndpointAddr, TransportAddr, endpoint::Connection};
 
 use crate::error::AskError;
 
@@ -39,6 +39,17 @@ pub struct Route {
     pub path: PathKind,
     /// The path's round trip as QUIC measured it.
     pub rtt: Duration,
+}
+
+impl Route {
+    /// What carries the packets of a connection now, if anything does.
+    pub fn of(connection: &Connection) -> Option<Self> {
+        let paths = connection.paths();
+        let selected = paths.iter().find(|path| path.is_selected());
+        let path = selected.or_else(|| paths.iter().next())?;
+        let kind = if path.is_relay() { PathKind::Relay } else { PathKind::Direct };
+        Some(Self { path: kind, rtt: path.rtt() })
+    }
 }
 
 /// What carries the packets.

@@ -123,16 +123,26 @@ impl Access {
         self.0.n_refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Every counter by its stable name.
-    pub(crate) fn counters(&self) -> [(String, u64); 4] {
+    /// How many callers were refused.
+    pub(crate) fn n_refused(&self) -> u64 {
+        self.0.n_refused.load(Ordering::Relaxed)
+    }
+
+    /// How many nodes are on each list.
+    pub(crate) fn list_sizes(&self) -> [(&'static str, u64); 3] {
         let list = self.list();
         [
-            ("access_denied", list.deny.len() as u64),
-            ("access_allowed", list.allow.as_ref().map_or(0, BTreeSet::len) as u64),
-            ("access_operators", list.operators.len() as u64),
-            ("access_refused", self.0.n_refused.load(Ordering::Relaxed)),
+            ("denied", list.deny.len() as u64),
+            ("allowed", list.allow.as_ref().map_or(0, BTreeSet::len) as u64),
+            ("operators", list.operators.len() as u64),
         ]
-        .map(|(name, count)| (name.to_owned(), count))
+    }
+
+    /// Every counter by its stable name.
+    pub(crate) fn counters(&self) -> Vec<(String, u64)> {
+        let sizes = self.list_sizes().into_iter();
+        let counters = sizes.chain([("refused", self.n_refused())]);
+        counters.map(|(name, count)| (format!("access_{name}"), count)).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use id_client::{AddressPolicy, AskError, Client, FailKind, Session, Whoami};
+use id_client::{AddressPolicy, AskError, Client, FailKind, Route, Session, Whoami};
 use id_proto::{
     PeersPage, UnverifiedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, TransportAddr},
@@ -29,6 +29,7 @@ use crate::{
     data_dir::DataDir,
     handover::{Handed, Verdicts},
     membership::{Effect, Entry, Event, Membership, News, OwnFacts, SyncEnd, View},
+    routes::Routes,
     topic::{Events, Rejoin, Topic, rejoin},
 };
 
@@ -77,8 +78,15 @@ pub(crate) struct Told {
 /// How a task that an effect started has ended.
 #[derive(Debug)]
 enum Outcome {
-    Probed { peer: PublicKey, answer: Result<UnverifiedAnnouncement, FailKind> },
-    Synced { peer: PublicKey, end: SyncEnd },
+    Probed {
+        peer: PublicKey,
+        route: Option<Route>,
+        answer: Result<UnverifiedAnnouncement, FailKind>,
+    },
+    Synced {
+        peer: PublicKey,
+        end: SyncEnd,
+    },
 }
 
 pub(crate) struct Actor {
@@ -93,6 +101,7 @@ pub(crate) struct Actor {
     pub(crate) endpoint: Endpoint,
     pub(crate) client: Client,
     pub(crate) book: AddressBook,
+    pub(crate) routes: Routes,
     pub(crate) topic: Option<(Topic, Events)>,
     /// Whom to join through besides those in the table.
     pub(crate) bootstrap: BTreeSet<PublicKey>,
@@ -123,6 +132,7 @@ impl Actor {
             clock: self.clock,
             client: self.client,
             book: self.book,
+            routes: self.routes,
             topic,
             rejoin: Rejoin::new(now),
             wanted: BTreeSet::new(),
@@ -165,6 +175,7 @@ struct Running {
     clock: Clock,
     client: Client,
     book: AddressBook,
+    routes: Routes,
     topic: Option<Topic>,
     rejoin: Rejoin,
     /// Whom the last attempt asked whether they are there, to join them if they are.
@@ -297,7 +308,10 @@ impl Running {
 
     fn on_ended(&mut self, ended: Result<Outcome, tokio::task::JoinError>) {
         match ended {
-            Ok(Outcome::Probed { peer, answer }) => self.on_probed(peer, answer),
+            Ok(Outcome::Probed { peer, route, answer }) => {
+                self.routes.dialled(peer, route);
+                self.on_probed(peer, answer);
+            }
             Ok(Outcome::Synced { peer, end }) => self.step(Event::Synced { peer, end }),
             Err(error) => warn!(%error, "a task of the membership failed"),
         }
@@ -466,12 +480,13 @@ async fn next_gossip(gossip: &mut Option<Events>) -> GossipEvent {
 /// Finds out whether a peer is alive, and fetches its newest announcement on the way.
 async fn probe(client: Client, addr: EndpointAddr, access: Access) -> Outcome {
     let (peer, client) = (addr.id, client.with_timeout(PROBE_TIMEOUT));
-    let whoami = tokio::select! {
+    let pong = tokio::select! {
         biased;
         () = access.revoked(peer) => Err(FailKind::Lost),
-        whoami = client.whoami(addr) => whoami.map_err(|error| error.kind),
+        pong = client.ping(addr) => pong.map_err(|error| error.kind),
     };
-    Outcome::Probed { peer, answer: whoami.and_then(own_announcement) }
+    let route = pong.as_ref().ok().map(|pong| pong.route);
+    Outcome::Probed { peer, route, answer: pong.and_then(|pong| own_announcement(pong.whoami)) }
 }
 
 /// The announcement with which a peer answers. The gate checks it like any other.

@@ -84,6 +84,16 @@ impl Channels {
 }
 
 impl Reports {
+    /// Each channel, and whether it is in use, always in this order.
+    pub(crate) fn in_use(&self) -> [(&'static str, bool); 4] {
+        [
+            ("gossip", self.gossip.is_some()),
+            ("dht", self.dht.is_some()),
+            ("mdns", self.mdns.is_some()),
+            ("dns", self.dns.is_some()),
+        ]
+    }
+
     /// Each channel and what it last did, always in this order.
     pub(crate) fn list(&self, n_neighbours: usize) -> Vec<(String, String)> {
         let gossip = match (&self.gossip, n_neighbours) {

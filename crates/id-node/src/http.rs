@@ -8,10 +8,12 @@ mod connections;
 mod documents;
 mod guard;
 mod health;
+mod metrics;
 mod router;
 
 use std::{fmt, io, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
+use iroh::Endpoint;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -19,7 +21,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{actor::Command, membership::MembershipConfig, service::Answerer};
+use crate::{actor::Command, membership::MembershipConfig, routes::Routes, service::Answerer};
 pub use guard::{HostNames, ParseHostError};
 
 /// How long the actor may take for a turn until it isn't taken for alive any more. Origin: it takes them within
@@ -98,6 +100,8 @@ impl HttpServer {
 #[derive(Debug)]
 pub(crate) struct Served {
     answerer: Arc<Answerer>,
+    endpoint: Endpoint,
+    routes: Routes,
     commands: mpsc::Sender<Command>,
     bounds: Bounds,
     room: documents::Room,
@@ -113,12 +117,14 @@ pub(crate) struct Bounds {
 impl Served {
     pub(crate) fn new(
         answerer: Arc<Answerer>,
+        endpoint: Endpoint,
+        routes: Routes,
         commands: mpsc::Sender<Command>,
         membership: &MembershipConfig,
     ) -> Self {
         let bounds =
             Bounds { max_entries: membership.max_entries, max_probes: membership.max_probes };
-        Self { answerer, commands, bounds, room: documents::Room::default() }
+        Self { answerer, endpoint, routes, commands, bounds, room: documents::Room::default() }
     }
 
     /// Whether the task that decides everything still takes turns.

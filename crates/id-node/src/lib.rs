@@ -37,6 +37,7 @@ mod node;
 mod observer;
 mod reload;
 mod rendezvous;
+mod routes;
 mod service;
 mod topic;
 

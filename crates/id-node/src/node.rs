@@ -34,6 +34,7 @@ use crate::{
     http::{HostNames, HttpServer, Served},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     reload::{ReloadEnd, Reloads},
+    routes::Routes,
     service::{Answerer, Service},
     topic::{GossipCounts, GossipHandler, Topic, TopicOptions},
 };
@@ -98,8 +99,9 @@ impl Node {
         let bootstrap = write_into(&book, known_peers(&endpoint, &config));
 
         let counts = GossipCounts::default();
+        let routes = Routes::default();
         let topic = config.gossip.then(|| {
-            let options = topic_options(&config, &book, &access, counts.clone());
+            let options = topic_options(&config, &book, &access, &routes, counts.clone());
             Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
         });
         let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
@@ -129,7 +131,13 @@ impl Node {
         });
         let router = router(&endpoint, config.role, gossip, answerer.clone());
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
-        let served = Served::new(answerer, commands.clone(), &config.membership);
+        let served = Served::new(
+            answerer,
+            endpoint.clone(),
+            routes.clone(),
+            commands.clone(),
+            &config.membership,
+        );
         let actor = Actor {
             membership,
             facts,
@@ -141,6 +149,7 @@ impl Node {
             endpoint: endpoint.clone(),
             client: Client::new(endpoint.clone()).with_network(config.network.clone()),
             book,
+            routes,
             topic,
             bootstrap,
             configured: configured(&config.bootstrap),
@@ -300,6 +309,7 @@ fn topic_options<'a>(
     config: &'a NodeConfig,
     book: &AddressBook,
     access: &Access,
+    routes: &Routes,
     counts: GossipCounts,
 ) -> TopicOptions<'a> {
     TopicOptions {
@@ -307,6 +317,7 @@ fn topic_options<'a>(
         policy: config.address_policy(),
         announce_addrs: config.announce_addrs,
         counts,
+        routes: routes.clone(),
         book: book.clone(),
         access: access.clone(),
     }

@@ -37,7 +37,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
-use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs};
+use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs, routes::Routes};
 
 /// How long gossip may take to take a connection. Origin: it takes microseconds.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,6 +68,7 @@ pub(crate) struct TopicOptions<'a> {
     /// Which of our own addresses others are told.
     pub(crate) announce_addrs: AnnounceAddrs,
     pub(crate) counts: GossipCounts,
+    pub(crate) routes: Routes,
     /// Who is in the table.
     pub(crate) book: AddressBook,
     /// Whom to talk to at all.
@@ -93,7 +94,8 @@ impl Topic {
         let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
         let (accepted, accepted_queue) = mpsc::channel(MAX_ACCEPTED);
         let (event_sender, events) = mpsc::channel(MAX_EVENTS);
-        let TopicOptions { network, policy, announce_addrs, counts, book, access } = options;
+        let TopicOptions { network, policy, announce_addrs, counts, routes, book, access } =
+            options;
         let around = Surroundings {
             endpoint,
             topic: network.gossip_topic().into(),
@@ -101,6 +103,7 @@ impl Topic {
             announce_addrs,
             private: network.is_private(),
             counts,
+            routes,
             book,
             access,
         };

@@ -4,6 +4,8 @@
 //! Nothing here decides anything: each function is the one that a node calls with what it has read
 //! from the disk, the DNS or the DHT, or serves its table with.
 
+use std::{io, sync::Arc};
+
 use id_proto::{
     Network, SignedAnnouncement,
     iroh_base::{EndpointAddr, PublicKey, SecretKey},
@@ -14,10 +16,15 @@ use iroh::{
     protocol::{Router, RouterBuilder},
 };
 
+use tokio::{net::TcpListener, sync::mpsc};
+
 use crate::{
     bootstrap,
     data_dir::peers,
+    http::{HostNames, HttpServer, Served},
+    membership::MembershipConfig,
     rendezvous::record::{Records, Slot},
+    routes::Routes,
     service::{Service, made_up},
 };
 
@@ -30,6 +37,25 @@ pub fn serve_table(
     let service = Service::new(made_up::answerer(own, peers));
     let router = Router::builder(endpoint).incoming_filter(service.incoming_filter());
     router.accept(META_ALPN, service)
+}
+
+/// Serves by HTTP what a node of the public network would that has heard of `peers`, which are in the order of their ids,
+/// and announces `own`. It takes no turns.
+///
+/// # Errors
+///
+/// If the listener has no address.
+pub fn serve_view(
+    listener: TcpListener,
+    endpoint: Endpoint,
+    own: SignedAnnouncement,
+    peers: Vec<SignedAnnouncement>,
+) -> io::Result<HttpServer> {
+    let answerer = Arc::new(made_up::answerer(own, peers));
+    let (commands, _) = mpsc::channel(1);
+    let membership = MembershipConfig::new(&Network::public());
+    let served = Served::new(answerer, endpoint, Routes::default(), commands, &membership);
+    HttpServer::start(listener, HostNames::default(), Arc::new(served))
 }
 
 /// Most peers that a node remembers.

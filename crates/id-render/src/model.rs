@@ -9,7 +9,7 @@ use std::{
 };
 
 use id_client::{
-    CrawlReport, CrawledPeer, Depth, FailStage, Graph, Limits, PathKind, PeerStatus, StopReason,
+    CrawlReport, CrawledPeer, Depth, FailStage, Graph, Limits, PeerStatus, Route, StopReason,
     id_proto::{
         Network, PeerEntry, SignedAnnouncement, Source as Knowledge,
         iroh_base::{PublicKey, TransportAddr},
@@ -417,14 +417,22 @@ impl Peer {
             answered_dial_age_secs: peer.verified_age.map(|age| thousandths(age.as_secs_f64())),
             depth: Some(peer.depth),
             via: peer.via.iter().map(PublicKey::to_string).collect(),
-            path: peer.path().map(PathKind::as_str),
-            rtt_ms: peer.route.map(|route| thousandths(route.rtt.as_secs_f64() * 1e3)),
             rejected: peer.rejected.iter().map(|(reason, n)| (reason.as_str(), *n)).collect(),
             told: peer.told.map(Told::of),
             ..match &peer.announcement {
                 Some(announcement) => Self::announced(announcement),
                 None => Self::unknown(&peer.node_id),
             }
+        }
+        .routed(peer.route)
+    }
+
+    /// The same peer, reached this way, if it is known.
+    pub fn routed(self, route: Option<Route>) -> Self {
+        Self {
+            path: route.map(|route| route.path.as_str()),
+            rtt_ms: route.map(|route| thousandths(route.rtt.as_secs_f64() * 1e3)),
+            ..self
         }
     }
 

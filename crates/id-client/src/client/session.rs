@@ -23,7 +23,7 @@ use crate::{
         failure,
     },
     error::{AskError, FailKind},
-    transport::{PathKind, Route},
+    transport::Route,
 };
 
 /// How many requests that hand over announcements are under way at once. Origin: a guess; it hides the
@@ -251,11 +251,7 @@ impl OpenConnection {
     }
 
     fn route(&self) -> Option<Route> {
-        let paths = self.0.paths();
-        let selected = paths.iter().find(|path| path.is_selected());
-        let path = selected.or_else(|| paths.iter().next())?;
-        let kind = if path.is_relay() { PathKind::Relay } else { PathKind::Direct };
-        Some(Route { path: kind, rtt: path.rtt() })
+        Route::of(&self.0)
     }
 }
 

@@ -179,3 +179,13 @@ fn a_corrupt_runtime_file_is_an_error_that_names_it_and_is_set_aside_by_the_next
     data.remove_runtime_file().unwrap();
     assert_eq!(RuntimeFile::read(data.path()).unwrap(), None);
 }
+
+#[test]
+fn runtime_file_of_an_earlier_release_is_read() {
+    let id = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c";
+    let earlier =
+        format!(r#"{{"node_id":"{id}","addrs":[],"pid":1,"topic":"t","network_tag":"00"}}"#);
+    let runtime = RuntimeFile::parse(earlier.as_bytes()).unwrap();
+    assert_eq!(runtime.http, None);
+    assert!(!String::from_utf8(runtime.to_json()).unwrap().contains("http"));
+}

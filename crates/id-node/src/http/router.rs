@@ -10,12 +10,13 @@ use axum::{
     routing::get,
 };
 
-use super::{HostNames, Served, documents, guard::guard, health};
+use super::{HostNames, Served, documents, guard::guard, health, metrics};
 
 pub(super) fn router(node: Arc<Served>, names: HostNames) -> Router {
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
         .route("/peers.json", get(documents::json))
         .route("/peers.svg", get(documents::svg))
         .fallback(nothing)

@@ -149,6 +149,10 @@ pub enum RemovalReason {
 }
 
 impl RemovalReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::Left, Self::ProbeFailed, Self::Evicted, Self::Unasked, Self::Denied];
+
     /// The stable lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

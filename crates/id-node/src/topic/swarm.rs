@@ -35,7 +35,7 @@ use super::{
     ration::Rations,
     wire::{self, Heard},
 };
-use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs};
+use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs, routes::Routes};
 
 /// How long a dial may take. Origin: a probe's.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,6 +90,7 @@ pub(super) struct Surroundings {
     pub(super) announce_addrs: AnnounceAddrs,
     pub(super) private: bool,
     pub(super) counts: GossipCounts,
+    pub(super) routes: Routes,
     /// Who is in the table.
     pub(super) book: AddressBook,
     /// Whom to talk to at all.
@@ -282,6 +283,7 @@ impl Swarm {
 
     fn open(&mut self, peer: PublicKey, connection: Connection) {
         let waiting = self.waiting.remove(&peer).unwrap_or_default();
+        self.around.routes.opened(&connection);
         self.links.open(peer, connection);
         waiting.into_iter().for_each(|frame| self.send(peer, frame));
     }

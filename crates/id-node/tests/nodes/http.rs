@@ -1,9 +1,13 @@
 //! What a node says by HTTP, and to whom it says nothing.
 
 pub(crate) mod client;
+#[cfg(feature = "test-util")]
+mod hostile;
+mod metrics;
 
 use id_node::{NodeConfig, id_client::id_proto::Network};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
 use self::client::{get, send, serve};
 use crate::lab::{lab, through};
@@ -201,6 +205,23 @@ async fn peers_are_told_as_a_crawl_would_tell_them() {
         let picture = get(&server, "/peers.svg").await;
         assert_eq!(picture.header("content-type"), "image/svg+xml");
         assert!(picture.body.contains("oak · "), "{}", picture.body);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn clients_that_never_say_what_they_want_keep_nobody_else_away_for_long() {
+    lab(async |lab| {
+        let node = lab.slow(&[]).await;
+        let server = serve(&node, "").await;
+        let mut idle = Vec::new();
+        // As many as are taken at the same time.
+        for _ in 0..64 {
+            let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n").await.unwrap();
+            idle.push(stream);
+        }
+        assert_eq!(get(&server, "/livez").await.status, 200);
     })
     .await;
 }

@@ -7,6 +7,7 @@ mod lab;
 mod operating;
 mod packaging;
 mod reloading;
+mod serving;
 mod settings;
 mod starting;
 mod stopping;

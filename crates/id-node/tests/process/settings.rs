@@ -48,7 +48,7 @@ async fn everything_can_be_set_in_the_file() {
         "data-dir = {home:?}\nephemeral = false\nname = \"n\"\ntopic = \"t\"\n\
          topic-secret = {SECRET:?}\nbootstrap = [{ticket:?}]\nno-gossip = false\nno-dht = true\n\
          no-mdns = true\nrelay = \"disabled\"\nbind = \"127.0.0.1:0\"\nannounce-addrs = \"all\"\n\
-         announce-interval = 1\nlog-format = \"json\"\n",
+         announce-interval = 1\nhttp = \"off\"\nhttp-host = \"id.test\"\nlog-format = \"json\"\n",
         home = home.path(),
         ticket = first.ticket(),
     ));

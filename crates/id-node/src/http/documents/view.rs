@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -26,7 +27,12 @@ pub(super) fn document(node: &Served) -> Document {
     let now = node.answerer.clock.now().mono;
     let header = Header::new(TOOL, &node.answerer.network, SystemTime::now());
     let ways = Ways::of(&view);
-    let mut peers: Vec<Peer> = view.entries.iter().map(|entry| peer(entry, &ways, now)).collect();
+    let routes = node.routes.all();
+    let peer = |entry: &Arc<Entry>| {
+        let route = routes.get(&entry.node_id());
+        peer(entry, &ways, now).routed(route.copied())
+    };
+    let mut peers: Vec<Peer> = view.entries.iter().map(peer).collect();
     let own = own(&view);
     let at = peers.partition_point(|peer| peer.node_id < own.node_id);
     peers.insert(at, own);

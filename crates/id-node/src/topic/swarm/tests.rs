@@ -23,6 +23,7 @@ async fn swarm() -> (Swarm, Endpoint) {
         announce_addrs: AnnounceAddrs::Auto,
         private: false,
         counts: GossipCounts::default(),
+        routes: Routes::default(),
         book: AddressBook::default(),
         access: Access::new(AccessList::default()),
     };
