@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
-    architecture, demo, examples, lab, metrics,
+    architecture, demo, examples, lab, metrics, page,
     project::{Project, pass, succeeds},
     testnet,
 };
@@ -50,6 +50,7 @@ const STEPS: &[Step] = &[
     Step { name: "testnet", run: short_testnet },
     Step { name: "demo", run: short_demo },
     Step { name: "examples", run: run_examples },
+    Step { name: "page", run: look_at_page },
     Step { name: "lab", run: short_lab },
 ];
 
@@ -169,6 +170,17 @@ fn run_examples(project: &Project) -> Result<Outcome> {
     let node = project.built_binaries()?.node;
     examples::check(project, node.parent().context("programs are in a directory")?)?;
     Ok(Outcome::Passed)
+}
+
+fn look_at_page(project: &Project) -> Result<Outcome> {
+    if let Some(obstacle) = page::obstacle() {
+        return Ok(Outcome::Skipped(obstacle.into()));
+    }
+    page::look_at_all(project, &project.built_binaries()?)?;
+    Ok(match page::axe(project) {
+        Some(_) => Outcome::Passed,
+        None => Outcome::PassedWith("without axe-core: npm install --prefix target/axe axe-core"),
+    })
 }
 
 fn short_lab(project: &Project) -> Result<Outcome> {

@@ -1,4 +1,5 @@
-//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`, `examples`, `man`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`, `examples`, `man`,
+//! `page`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
@@ -16,6 +17,7 @@ mod logs;
 mod man;
 mod metrics;
 mod namespaces;
+mod page;
 mod process;
 mod project;
 mod source;
@@ -49,6 +51,9 @@ enum Command {
     Bench(bench::Bench),
     /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo, the examples and the
     /// lab
+    /// Looks at the peers page of real nodes in Chromium
+    Page(page::Page),
+    /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
     #[command(visible_alias = "ci")]
     Test(ci::Test),
     /// Runs the examples
@@ -80,6 +85,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(bench) => bench.run(&project),
         Command::Examples(examples) => examples.run(&project),
         Command::Man(man) => man.run(&project),
+        Command::Page(page) => page.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }

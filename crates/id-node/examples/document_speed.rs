@@ -9,7 +9,7 @@ use std::{
 use id_node::{
     endpoint::{self, EndpointOptions},
     id_client::id_proto::{Network, PeerAnnouncement, SignedAnnouncement, iroh_base::SecretKey},
-    untrusted::serve_view,
+    untrusted::{MadeUp, serve_http},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -23,12 +23,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let n: u32 = std::env::args().nth(1).map_or(Ok(5000), |n| n.parse())?;
     let bind = Some("127.0.0.1:0".parse()?);
     let endpoint = endpoint::bind(EndpointOptions { bind, ..Default::default() }).await?;
-    let mut peers: Vec<_> = (1..=n).map(announcement).collect();
-    peers.sort_by_key(|peer| peer.node_id);
+    let peers = (1..=n).map(announcement).map(heard).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let server = serve_view(listener, endpoint.clone(), announcement(0), peers)?;
+    let server = serve_http(listener, endpoint.clone(), announcement(0), peers)?;
     let mut out = std::io::stdout().lock();
-    for path in ["/peers.json", "/peers.svg", "/metrics"] {
+    for path in ["/peers", "/peers.json", "/peers.svg", "/metrics"] {
         let mut took = Vec::new();
         let mut len = 0;
         for _ in 0..N_ROUNDS {
@@ -66,6 +65,11 @@ fn announcement(i: u32) -> SignedAnnouncement {
         agent: "id-node/0.1.0".to_owned(),
     };
     SignedAnnouncement::sign(announcement, &key).expect("it is within its bounds")
+}
+
+fn heard(announcement: SignedAnnouncement) -> MadeUp {
+    let introducer = announcement.node_id;
+    MadeUp { announcement, introducer, age: Duration::ZERO, last_dial: None }
 }
 
 fn iroh_addr(i: u32) -> id_node::iroh::TransportAddr {

@@ -9,6 +9,7 @@ mod documents;
 mod guard;
 mod health;
 mod metrics;
+mod page;
 mod router;
 
 use std::{fmt, io, net::SocketAddr, str::FromStr, sync::Arc, time::Duration};

@@ -4,10 +4,11 @@
 //! Nothing here decides anything: each function is the one that a node calls with what it has read
 //! from the disk, the DNS or the DHT, or serves its table with.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
+use id_client::{FailKind, Route};
 use id_proto::{
-    Network, SignedAnnouncement,
+    Network, SignedAnnouncement, Source,
     iroh_base::{EndpointAddr, PublicKey, SecretKey},
     version::META_ALPN,
 };
@@ -22,7 +23,7 @@ use crate::{
     bootstrap,
     data_dir::peers,
     http::{HostNames, HttpServer, Served},
-    membership::MembershipConfig,
+    membership::{Entry, MembershipConfig, Moment},
     rendezvous::record::{Records, Slot},
     routes::Routes,
     service::{Service, made_up},
@@ -39,23 +40,51 @@ pub fn serve_table(
     router.accept(META_ALPN, service)
 }
 
-/// Serves by HTTP what a node of the public network would that has heard of `peers`, which are in the order of their ids,
-/// and announces `own`. It takes no turns.
+/// A peer in a table that nobody filled.
+#[derive(Debug, Clone)]
+pub struct MadeUp {
+    /// What it says of itself.
+    pub announcement: SignedAnnouncement,
+    /// Who brought it.
+    pub introducer: PublicKey,
+    /// How long ago it was heard.
+    pub age: Duration,
+    /// How the last dial of it has ended, if there was one.
+    pub last_dial: Option<Result<Route, FailKind>>,
+}
+
+/// Serves HTTP on `listener`, as a node of the public network would that knows `peers` and announces `own`.
 ///
 /// # Errors
 ///
-/// If the listener has no address.
-pub fn serve_view(
+/// If the listener has no address any more.
+pub fn serve_http(
     listener: TcpListener,
     endpoint: Endpoint,
     own: SignedAnnouncement,
-    peers: Vec<SignedAnnouncement>,
+    mut peers: Vec<MadeUp>,
 ) -> io::Result<HttpServer> {
-    let answerer = Arc::new(made_up::answerer(own, peers));
+    peers.sort_by_key(|peer| peer.announcement.node_id);
+    let routes = Routes::default();
+    for peer in &peers {
+        let route = peer.last_dial.and_then(Result::ok);
+        routes.dialled(peer.announcement.node_id, route);
+    }
+    let answerer = made_up::answerer_of(own, peers.into_iter().map(entry).collect());
+    // Nobody decides anything here, so nobody takes commands.
     let (commands, _) = mpsc::channel(1);
     let membership = MembershipConfig::new(&Network::public());
-    let served = Served::new(answerer, endpoint, Routes::default(), commands, &membership);
+    let served = Served::new(Arc::new(answerer), endpoint, routes, commands, &membership);
     HttpServer::start(listener, HostNames::default(), Arc::new(served))
+}
+
+fn entry(peer: MadeUp) -> Arc<Entry> {
+    let heard = Moment::before(Duration::ZERO, peer.age);
+    let entry = Entry::new(peer.announcement, Source::Gossip, peer.introducer, heard);
+    Arc::new(match peer.last_dial {
+        Some(end) => entry.dialled(end.map(|_| ())),
+        None => entry,
+    })
 }
 
 /// Most peers that a node remembers.

@@ -25,7 +25,8 @@ use data_encoding::BASE64;
 use held::Held;
 use sha2::{Digest, Sha256};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
-use view::{document, document_with_edges};
+pub(super) use view::document;
+use view::document_with_edges;
 
 use super::Served;
 

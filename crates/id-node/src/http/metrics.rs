@@ -172,7 +172,7 @@ impl IdMetrics {
         let access = &node.answerer.access;
         self.callers_refused.inc_by(access.n_refused());
         for (list, n) in access.list_sizes() {
-            self.access_listed.get_or_create(&ByList { list }).set(signed(n as u64));
+            self.access_listed.get_or_create(&ByList { list }).set(signed(n));
         }
         for (channel, is_on) in node.answerer.channels.in_use() {
             self.channel_enabled.get_or_create(&ByChannel { channel }).set(is_on.into());

@@ -10,13 +10,16 @@ use axum::{
     routing::get,
 };
 
-use super::{HostNames, Served, documents, guard::guard, health, metrics};
+use super::{HostNames, Served, documents, guard::guard, health, metrics, page};
 
 pub(super) fn router(node: Arc<Served>, names: HostNames) -> Router {
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
+        .route(page::PATH, get(page::answers::whole))
+        .route(page::PART_PATH, get(page::answers::part))
+        .route(page::ASSETS_ROUTE, get(page::answers::asset))
         .route("/peers.json", get(documents::json))
         .route("/peers.svg", get(documents::svg))
         .fallback(nothing)

@@ -89,6 +89,13 @@ impl Entry {
         }
     }
 
+    /// An entry of a peer whose last dial has ended so.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn dialled(self, end: Result<(), FailKind>) -> Self {
+        let end = end.map_or_else(DialEnd::Failed, |()| DialEnd::Answered);
+        Self { last_dial: Some(Dialled { at: Duration::ZERO, end }), ..self }
+    }
+
     /// The entry with what `old` knows besides its announcement.
     pub(super) fn after(self, old: &Self) -> Self {
         Self {

@@ -18,14 +18,19 @@ use crate::{
 
 /// What a node of the public network would answer with that has heard of these peers, in their order.
 pub(crate) fn answerer(own: SignedAnnouncement, peers: Vec<SignedAnnouncement>) -> Answerer {
-    let entry = |announcement: SignedAnnouncement| {
+    let heard = |announcement: SignedAnnouncement| {
         let introducer = announcement.node_id;
         let heard = Moment::before(Duration::ZERO, Duration::ZERO);
         Arc::new(Entry::new(announcement, Source::Gossip, introducer, heard))
     };
+    answerer_of(own, peers.into_iter().map(heard).collect())
+}
+
+/// The same, with these entries in its table.
+pub(crate) fn answerer_of(own: SignedAnnouncement, entries: Vec<Arc<Entry>>) -> Answerer {
     let view = View {
         own: own.clone(),
-        entries: peers.into_iter().map(entry).collect(),
+        entries,
         neighbours: Vec::new(),
         isolated: true,
         n_unverified: 0,

@@ -22,7 +22,7 @@ use crate::{
 const TOOL: Tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// What the node knows now.
-pub(super) fn document(node: &Served) -> Document {
+pub(in crate::http) fn document(node: &Served) -> Document {
     let view = node.answerer.view.borrow().clone();
     let now = node.answerer.clock.now().mono;
     let header = Header::new(TOOL, &node.answerer.network, SystemTime::now());

@@ -1,8 +1,10 @@
 //! What peers say of themselves is theirs; what it does isn't.
 
+use std::time::Duration;
+
 use id_node::{
     id_client::id_proto::{Network, PeerAnnouncement, SignedAnnouncement, iroh_base::SecretKey},
-    untrusted::serve_view,
+    untrusted::{MadeUp, serve_http},
 };
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -23,11 +25,13 @@ async fn a_hostile_name_is_whole_for_programs_and_harmless_for_browsers() {
             name: Some(HOSTILE.to_owned()),
             ..stranger(&key, &Network::public())
         };
-        let other = SignedAnnouncement::sign(hostile, &key).unwrap();
+        let announcement = SignedAnnouncement::sign(hostile, &key).unwrap();
+        let introducer = key.public();
+        let other = MadeUp { announcement, introducer, age: Duration::ZERO, last_dial: None };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = node.view().own.clone();
         let endpoint = node.endpoint().clone();
-        let server = serve_view(listener, endpoint, own, vec![other]).unwrap();
+        let server = serve_http(listener, endpoint, own, vec![other]).unwrap();
         let json = get(&server, "/peers.json").await.body;
         assert!(!json.contains(['\x1b', '\u{202e}']), "{json}");
         let document: Value = serde_json::from_str(&json).unwrap();
