@@ -47,7 +47,7 @@ async fn running_node_with_peers_is_well() {
     {
         assert_eq!(verdict(&document, step), "ok", "{step}: {}", ended.out);
     }
-    for step in ["dns", "dht", "mdns", "relay"] {
+    for step in ["ip", "dns", "dht", "mdns", "relay"] {
         assert_eq!(verdict(&document, step), "skipped", "{step}: {}", ended.out);
     }
     let text = nodes.id_cli(&[&QUIET[..1], &QUIET[2..]].concat());

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use id_client::{
     Client,
     id_proto::{PeerRef, iroh_base::EndpointAddr},
@@ -80,7 +80,7 @@ impl Patient {
             preferred_port: None,
             relay: settings.relay.clone(),
         };
-        let endpoint = endpoint::bind(options).await?;
+        let endpoint = endpoint::bind(options).await.context("can't open a socket")?;
         let client = Client::new(endpoint.clone())
             .with_network(settings.network.clone())
             .with_timeout(peers::PEER_TIMEOUT);

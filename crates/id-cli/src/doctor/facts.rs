@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) tag: String,
     pub(crate) is_private: bool,
     pub(crate) gossip: bool,
+    /// Whether the node listens to this machine only.
+    pub(crate) is_local: bool,
     /// Whom this configuration contacts besides peers.
     pub(crate) third_parties: Vec<String>,
 }

@@ -8,6 +8,9 @@ use super::{
 const STEP: Step = Step::Ip;
 
 pub(super) fn judge(facts: &Facts) -> Finding {
+    if facts.config.is_local {
+        return Finding::skipped(STEP, "the node is to listen to this machine only (--bind)");
+    }
     match facts.ways_out {
         WaysOut { v4: Some(v4), v6: Some(v6) } => {
             Finding::ok(STEP, format!("IPv4 by {v4}, IPv6 by {v6}"))

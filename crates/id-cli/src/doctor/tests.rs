@@ -65,6 +65,7 @@ fn well() -> Facts {
             tag: "ab".repeat(16),
             is_private: true,
             gossip: true,
+            is_local: false,
             third_parties: Vec::new(),
         },
         data_dir: DataDir::Usable(PathBuf::from("/data")),

@@ -30,6 +30,7 @@ pub(super) fn config(settings: &Settings) -> Config {
         tag: network.tag().to_string(),
         is_private: network.is_private(),
         gossip: settings.gossip,
+        is_local: settings.bind.is_some_and(|addr| addr.ip().is_loopback()),
         third_parties: third_parties(settings),
     }
 }
