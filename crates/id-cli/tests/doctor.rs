@@ -73,9 +73,9 @@ async fn node_that_is_named_and_in_a_private_network_is_told_from_one_that_is_go
     let home = tempfile::tempdir().unwrap();
     let ask =
         |args: &[&str]| run(id_cli(home.path(), [&QUIET[..], &["--ephemeral"], args].concat()));
-    let red = ask(&["--topic", "office", "--topic-secret", "red", &reference]);
+    let red = ask(&["--topic", "office", "--topic-secret", "crimson", &reference]);
     assert_eq!((red.code, &document(&red)["fault"]), (Some(3), &"membership".into()));
-    assert!(!red.out.contains("red\"") && !red.err.contains("red"), "{}{}", red.out, red.err);
+    assert!(!red.out.contains("crimson") && !red.err.contains("crimson"), "{}{}", red.out, red.err);
     let blue = ask(&["--topic", "office", "--topic-secret", "blue", &reference]);
     assert_eq!((blue.code, &document(&blue)["fault"]), (Some(0), &Value::Null), "{}", blue.out);
     nodes.stop().await;
