@@ -9,6 +9,7 @@
 //! peers           the peers that were there last, to be dialled first after a restart
 //! cli-key         the key as which id-cli asks this node, while that answers only some; mode 0600
 //! operator-key    the key as which id-cli hands peers to this node; mode 0600
+//! *.unfinished    what is being written; left by a process that was killed, and removed at the next start
 //! node.json       where the running instance can be reached, for programs on this machine
 //! ```
 
@@ -95,10 +96,14 @@ impl DataDir {
         let open = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = open.map_err(DataDirError::io(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(path)),
-            Err(TryLockError::Error(why)) => Err(DataDirError::Io { path: lock_path, why }),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(path)),
+            Err(TryLockError::Error(why)) => {
+                return Err(DataDirError::Io { path: lock_path, why });
+            }
         }
+        files::sweep(&path).map_err(DataDirError::io(&path))?;
+        Ok(Self { path, _lock: lock })
     }
 
     /// The directory.

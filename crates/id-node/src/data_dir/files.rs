@@ -60,9 +60,23 @@ pub(super) fn set_aside(path: &Path, why: &str) {
     }
 }
 
+/// How the name of a file ends that is being written.
+const UNFINISHED: &str = ".unfinished";
+
+/// Removes what a process that was killed has not finished. Nobody else may write there.
+pub(super) fn sweep(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(UNFINISHED) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 // A temporary file of the `tempfile` crate has mode 0600 from its creation.
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::NamedTempFile::new_in(parent(path))?;
+    let mut file = tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(parent(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)

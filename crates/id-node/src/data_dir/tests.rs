@@ -46,6 +46,22 @@ fn the_identity_is_made_once_and_private() {
 }
 
 #[test]
+fn what_was_never_finished_is_gone_at_the_next_start_and_nothing_else() {
+    let (_dir, data) = open();
+    let (path, floor) = (data.path().to_owned(), 7);
+    data.reserve_seq(floor).unwrap();
+    fs::write(path.join(".tmpX.unfinished"), "half of").unwrap();
+    fs::write(path.join("mine"), "all of it").unwrap();
+    drop(data);
+    let data = DataDir::open(&path).unwrap();
+    let mut names: Vec<_> =
+        fs::read_dir(&path).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["lock", "mine", "seq"]);
+    assert_eq!(data.seq_floor(), floor);
+}
+
+#[test]
 fn an_operator_is_who_can_read_the_directory() {
     let (_dir, data) = open();
     assert!(operator_key(data.path()).unwrap().is_none());

@@ -12,7 +12,9 @@ use super::link::{End, Events, Link};
 /// Most gossip connections at the same time. Origin: gossip keeps 5 neighbours, and a few more while
 /// it looks for others; the rest is room for a crowd that joins at once.
 const MAX_LINKS: usize = 256;
-/// Most of them to one peer. Origin: both dial at once, and reconnect before the old one is gone.
+/// Most of them to one peer, of which the oldest goes first: a node that was killed and comes back leaves one
+/// that nobody closes, and it is the newest that leads to it. Origin: both dial at once, and reconnect before
+/// the old one is gone.
 const MAX_PER_PEER: usize = 4;
 
 #[derive(Debug)]
@@ -36,13 +38,24 @@ impl Links {
     }
 
     pub(super) fn open(&mut self, peer: PublicKey, connection: Connection) {
+        while self.of(&peer).count() >= MAX_PER_PEER {
+            self.close_oldest_of(&peer);
+        }
         self.n_opened += 1;
         let link = Link::open(self.n_opened, connection, self.topic, self.events.clone());
         self.open.insert(self.n_opened, Open { peer, since: Instant::now(), link });
     }
 
+    fn close_oldest_of(&mut self, peer: &PublicKey) {
+        let Some(oldest) = self.of(peer).next().map(|(number, _)| number) else { return };
+        if let Some(open) = self.open.remove(&oldest) {
+            open.link.close(End::Closed);
+        }
+    }
+
+    /// Whether one more may be opened to `peer`.
     pub(super) fn have_room_for(&self, peer: &PublicKey) -> bool {
-        self.open.len() < MAX_LINKS && self.of(peer).count() < MAX_PER_PEER
+        self.open.len() < MAX_LINKS || self.of(peer).count() >= MAX_PER_PEER
     }
 
     pub(super) fn have(&self, peer: &PublicKey) -> bool {
