@@ -210,7 +210,29 @@ impl TryFrom<&PingArgs> for AskSettings {
     type Error = anyhow::Error;
 
     fn try_from(args: &PingArgs) -> Result<Self> {
-        Self::new(args.node.clone(), args.timeout, &args.network)
+        let NetworkArgs { topic, .. } = &args.network;
+        let names_none = topic.is_none() && secret(&args.network)?.is_none();
+        match &args.node {
+            None if names_none => Self::of_this_machine(args),
+            node => Self::new(node.clone(), args.timeout, &args.network),
+        }
+    }
+}
+
+impl AskSettings {
+    /// Whether a node is there it tells anybody, so its network needn't be known; and nobody else is
+    /// contacted to ask one on this machine.
+    fn of_this_machine(args: &PingArgs) -> Result<Self> {
+        let local = LocalNode::find(args.network.data_dir.as_deref())?;
+        let has_relay = args.network.relay.is_some() || env::var_os("ID_CLI_RELAY").is_some();
+        let network = Network::public();
+        Ok(Self {
+            nodes: vec![local.addr().ok_or_else(|| local.missing())?],
+            key: local.key(),
+            relay: if has_relay { relay(&args.network, &network)? } else { Relay::Disabled },
+            network,
+            timeout: args.timeout,
+        })
     }
 }
 

@@ -71,6 +71,11 @@ impl LocalNode {
         Ok(Some(runtime.endpoint_addr()))
     }
 
+    /// Its address, if it runs, in whichever network.
+    pub(crate) fn addr(&self) -> Option<EndpointAddr> {
+        self.runtime.as_ref().map(RuntimeFile::endpoint_addr)
+    }
+
     /// Its address, which must be there.
     pub(crate) fn required(&self, network: &Network) -> Result<EndpointAddr> {
         self.in_network(network)?.ok_or_else(|| self.missing().into())

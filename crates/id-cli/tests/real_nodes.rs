@@ -204,6 +204,18 @@ async fn too_few_peers_are_a_condition_unmet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn this_machines_node_is_pinged_without_a_word_on_its_network() {
+    let nodes = Nodes::start(1, &Network::derive("office", "hunter2-hunter2").unwrap()).await;
+    let pong = nodes.id_cli(&["ping"]);
+    assert_eq!(pong.code, Some(0), "{}", pong.err);
+    assert!(pong.out.starts_with(&nodes.nodes[0].id().to_string()[..10]), "{}", pong.out);
+    let misled = nodes.id_cli(&["ping", "--topic", "another"]);
+    assert_eq!(misled.code, Some(2), "{}", misled.err);
+    assert_eq!(nodes.id_cli(&["status"]).code, Some(2), "what is in it is for members");
+    nodes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn local_node_says_who_it_is_and_answers_pings() {
     let nodes = Nodes::start(2, &Network::public()).await;
     let id = nodes.nodes[0].id().to_string();
