@@ -95,6 +95,7 @@ fn n_set(config: &ConfigFile) -> usize {
         http,
         http_host,
         log_format,
+        log_level,
     } = config;
     [
         data_dir.is_some(),
@@ -122,6 +123,7 @@ fn n_set(config: &ConfigFile) -> usize {
         http.is_some(),
         http_host.is_some(),
         log_format.is_some(),
+        log_level.is_some(),
     ]
     .into_iter()
     .filter(|is_set| *is_set)

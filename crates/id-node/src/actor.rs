@@ -1,5 +1,7 @@
 //! The one task that owns the membership: it turns what happens into events, and performs effects.
 
+mod joining;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -30,7 +32,7 @@ use crate::{
     handover::{Handed, Verdicts},
     membership::{Effect, Entry, Event, Membership, News, OwnFacts, SyncEnd, View},
     routes::Routes,
-    topic::{Events, Rejoin, Topic, rejoin},
+    topic::{Events, Rejoin, Topic},
 };
 
 /// How long a probe may take. Origin: protocol.md.
@@ -60,10 +62,23 @@ pub(crate) enum Command {
     SetBlobCount(u64),
     /// Have to do only with these from now on; then say so.
     SetAccess(AccessList, oneshot::Sender<()>),
+    /// Join through these from now on; then say so.
+    SetBootstrap(Bootstrap, oneshot::Sender<()>),
     /// Say that a turn was taken.
     Turn(oneshot::Sender<()>),
     /// Say goodbye, save, and end.
     Leave(oneshot::Sender<()>),
+}
+
+/// Where an operator says that peers are.
+pub(crate) type Configured = BTreeMap<PublicKey, BTreeSet<TransportAddr>>;
+
+/// Whom an operator names to join through.
+#[derive(Debug)]
+pub(crate) struct Bootstrap {
+    pub(crate) peers: Configured,
+    /// Which addresses that others announce may be dialled then.
+    pub(crate) policy: AddressPolicy,
 }
 
 /// A step of a sync.
@@ -96,7 +111,7 @@ pub(crate) struct Actor {
     pub(crate) private: bool,
     pub(crate) announce_addrs: AnnounceAddrs,
     /// Which addresses that others announce may be dialled, besides those in our own places.
-    pub(crate) policy: AddressPolicy,
+    pub(crate) policy: watch::Sender<AddressPolicy>,
     pub(crate) clock: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) client: Client,
@@ -105,8 +120,7 @@ pub(crate) struct Actor {
     pub(crate) topic: Option<(Topic, Events)>,
     /// Whom to join through besides those in the table.
     pub(crate) bootstrap: BTreeSet<PublicKey>,
-    /// Where an operator says that peers are.
-    pub(crate) configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
+    pub(crate) configured: Configured,
     pub(crate) view: watch::Sender<Arc<View>>,
     /// Whom to have to do with, for all but the membership.
     pub(crate) access: Access,
@@ -123,6 +137,7 @@ impl Actor {
         let (topic, gossip) = self.topic.map_or((None, None), |(t, g)| (Some(t), Some(g)));
         let now = self.clock.now().mono;
         let mut running = Running {
+            endpoint: self.endpoint,
             membership: self.membership,
             facts: self.facts,
             role: self.role,
@@ -149,7 +164,7 @@ impl Actor {
         running.perform_all(first);
         let (commands, handed) = (self.commands, self.handed);
         let sources = Sources { commands, told: told_queue, handed, gossip };
-        let goodbye = running.run(sources, &self.endpoint).await;
+        let goodbye = running.run(sources).await;
         running.leave().await;
         if let Some(goodbye) = goodbye {
             let _ = goodbye.send(());
@@ -166,12 +181,13 @@ struct Sources {
 }
 
 struct Running {
+    endpoint: Endpoint,
     membership: Membership,
     facts: OwnFacts,
     role: Role,
     private: bool,
     announce_addrs: AnnounceAddrs,
-    policy: AddressPolicy,
+    policy: watch::Sender<AddressPolicy>,
     clock: Clock,
     client: Client,
     book: AddressBook,
@@ -181,7 +197,7 @@ struct Running {
     /// Whom the last attempt asked whether they are there, to join them if they are.
     wanted: BTreeSet<PublicKey>,
     bootstrap: BTreeSet<PublicKey>,
-    configured: BTreeMap<PublicKey, BTreeSet<TransportAddr>>,
+    configured: Configured,
     view: watch::Sender<Arc<View>>,
     access: Access,
     shown_at: Duration,
@@ -193,12 +209,8 @@ struct Running {
 
 impl Running {
     /// Returns whom to tell that the goodbye was said.
-    async fn run(
-        &mut self,
-        mut sources: Sources,
-        endpoint: &Endpoint,
-    ) -> Option<oneshot::Sender<()>> {
-        let mut addrs = endpoint.watch_addr().stream();
+    async fn run(&mut self, mut sources: Sources) -> Option<oneshot::Sender<()>> {
+        let mut addrs = self.endpoint.watch_addr().stream();
         loop {
             let deadline = tokio::time::Instant::from_std(self.clock.instant(self.deadline()));
             tokio::select! {
@@ -234,19 +246,27 @@ impl Running {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::SetName(name) => self.facts.name = name,
-            Command::SetBlobCount(count) => self.facts.blob_count = count,
+            Command::SetName(name) => self.change(OwnFacts { name, ..self.facts.clone() }),
+            Command::SetBlobCount(blob_count) => {
+                self.change(OwnFacts { blob_count, ..self.facts.clone() });
+            }
             Command::SetAccess(list, done) => {
                 self.set_access(Arc::new(list));
                 let _ = done.send(());
-                return;
+            }
+            Command::SetBootstrap(bootstrap, done) => {
+                self.set_bootstrap(bootstrap);
+                let _ = done.send(());
             }
             Command::Turn(done) => {
                 let _ = done.send(());
-                return;
             }
             Command::Leave(_) => unreachable!("the loop ends with it"),
         }
+    }
+
+    fn change(&mut self, facts: OwnFacts) {
+        self.facts = facts;
         self.step(Event::OwnChanged(self.facts.clone()));
     }
 
@@ -259,9 +279,9 @@ impl Running {
     }
 
     fn on_addr(&mut self, addr: &EndpointAddr) {
-        self.facts.addrs = self.announce_addrs.select(addr, self.private);
-        self.step(Event::PolicyChanged(self.policy.clone().open(addr)));
-        self.step(Event::OwnChanged(self.facts.clone()));
+        let addrs = self.announce_addrs.select(addr, self.private);
+        self.open_places(addr);
+        self.change(OwnFacts { addrs, ..self.facts.clone() });
     }
 
     fn on_gossip(&mut self, event: GossipEvent) {
@@ -408,27 +428,6 @@ impl Running {
     fn show(&mut self, now: Duration) {
         self.shown_at = now;
         self.view.send_replace(Arc::new(self.membership.view()));
-    }
-
-    /// Tries the bootstrap peers through gossip, for they may speak nothing else, and asks the others
-    /// first: most may be gone, and who answers is known to be there.
-    fn rejoin(&mut self, now: Duration) {
-        self.rejoin.attempted(now, rand::random());
-        if self.membership.is_isolated() {
-            self.join(self.bootstrap.iter().copied().collect());
-        }
-        let chosen = rejoin::choose(&self.view.borrow(), &mut rand::rng());
-        self.wanted = chosen.iter().map(|entry| entry.node_id()).collect();
-        for entry in chosen {
-            let addr = self.membership.dialable(&entry.announcement);
-            self.tasks.spawn(probe(self.client.clone(), addr, self.access.clone()));
-        }
-    }
-
-    fn join(&self, peers: Vec<PublicKey>) {
-        if let Some(topic) = self.topic.as_ref().filter(|_| !peers.is_empty()) {
-            topic.joiner().join_peers(peers);
-        }
     }
 
     /// Saves the peers, those that answered our own dial first, then the last heard; and behind them

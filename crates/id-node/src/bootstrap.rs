@@ -13,6 +13,7 @@ pub(crate) mod mdns_check;
 
 use std::sync::Arc;
 
+use id_client::AddressPolicy;
 use iroh::Endpoint;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -46,6 +47,8 @@ pub(crate) struct Surroundings {
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) joiner: Joiner,
     pub(crate) access: Access,
+    /// Which addresses that others publish may be dialled, besides those in our own places.
+    pub(crate) policy: watch::Receiver<AddressPolicy>,
 }
 
 /// What each channel last did, as it changes.
@@ -129,7 +132,7 @@ fn look_up_in(
     around: &Surroundings,
 ) -> Option<AbortOnDropHandle<()>> {
     let offer = Offer { announce: config.announce_addrs, private: config.network.is_private() };
-    add_lookup_to(&around.endpoint, dht, offer, config.address_policy())
+    add_lookup_to(&around.endpoint, dht, offer, around.policy.clone())
 }
 
 /// Where a channel says what it last did.

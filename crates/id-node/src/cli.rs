@@ -5,11 +5,14 @@ pub(crate) mod http;
 pub(crate) mod logging;
 pub(crate) mod memory;
 pub(crate) mod papers;
+pub(crate) mod reload;
+pub(crate) mod show;
 pub(crate) mod signals;
+pub(crate) mod supervisor;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-pub(crate) use id_node::settings::{Args, Command, Settings, live};
+pub(crate) use id_node::settings::{Args, Command, Config, Given, Settings};
 
 /// Something failed.
 pub(crate) const EXIT_FAILURE: u8 = 1;

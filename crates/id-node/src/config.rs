@@ -74,9 +74,13 @@ impl NodeConfig {
 
     /// Which announced addresses may be dialled: peers may be where the configured ones are.
     pub(crate) fn address_policy(&self) -> AddressPolicy {
-        let strict = AddressPolicy::new(&self.network);
-        self.bootstrap.iter().fold(strict, AddressPolicy::open)
+        address_policy(&self.network, &self.bootstrap)
     }
+}
+
+/// Which announced addresses may be dialled by a member of `network` that is to join through `bootstrap`.
+pub(crate) fn address_policy(network: &Network, bootstrap: &[EndpointAddr]) -> AddressPolicy {
+    bootstrap.iter().fold(AddressPolicy::new(network), AddressPolicy::open)
 }
 
 /// Whether a node is a member of its network or only watches it.
@@ -124,6 +128,17 @@ impl std::str::FromStr for AnnounceAddrs {
             "none" => Ok(Self::None),
             other => Err(format!("`{other}`: auto, all, relay or none is expected")),
         }
+    }
+}
+
+impl std::fmt::Display for AnnounceAddrs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::All => "all",
+            Self::Relay => "relay",
+            Self::None => "none",
+        })
     }
 }
 
@@ -304,6 +319,14 @@ mod tests {
             selected(AnnounceAddrs::Auto, &["127.0.0.1:1", "10.0.0.1:1"], true),
             ["10.0.0.1:1"]
         );
+    }
+
+    #[test]
+    fn policies_are_read_as_they_are_written() {
+        use AnnounceAddrs::{All, Auto, None, Relay};
+        for policy in [Auto, All, Relay, None] {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! decided by the binary, which has flags and variables besides.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::File,
     io::{self, Read},
@@ -86,6 +87,9 @@ pub struct ConfigFile {
     /// How to log.
     #[serde(deserialize_with = "parsed")]
     pub log_format: Option<LogFormat>,
+    /// How much to log.
+    #[serde(deserialize_with = "parsed")]
+    pub log_level: Option<LogLevel>,
 }
 
 /// How logs look.
@@ -117,6 +121,56 @@ impl FromStr for LogFormat {
         }
     }
 }
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize])
+    }
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What an operator should look at.
+    #[default]
+    Warn,
+    /// What happens to the table, too.
+    Info,
+    /// Why, too.
+    Debug,
+    /// What the network stack does, too.
+    All,
+}
+
+impl LogLevel {
+    /// Every name, in the order of the levels.
+    pub const NAMES: [&str; 4] = ["warn", "info", "debug", "all"];
+
+    const ALL: [Self; 4] = [Self::Warn, Self::Info, Self::Debug, Self::All];
+
+    /// What `-v` means that is given so often.
+    pub fn of_verbosity(n: u8) -> Self {
+        Self::ALL[usize::from(n).min(Self::ALL.len() - 1)]
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|level| level.to_string() == s);
+        named.ok_or_else(|| format!("`{s}`: warn, info, debug or all is expected"))
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize])
+    }
+}
+
+/// On which line of a file each of its keys is, counted from 1.
+pub type KeyLines = BTreeMap<String, usize>;
 
 /// What is wrong with a configuration file. Nothing of it is used.
 #[derive(Debug, thiserror::Error)]
@@ -156,10 +210,19 @@ impl ConfigFile {
     ///
     /// If it can't be read, is too long, or is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigFileError> {
+        Self::read_with_lines(path).map(|(file, _)| file)
+    }
+
+    /// Reads a file, and notes where its keys are.
+    ///
+    /// # Errors
+    ///
+    /// As [`ConfigFile::read`].
+    pub fn read_with_lines(path: &Path) -> Result<(Self, KeyLines), ConfigFileError> {
         let mut text = String::new();
         // One byte more shows that the file is too long.
         File::open(path)?.take(MAX_CONFIG_LEN as u64 + 1).read_to_string(&mut text)?;
-        Self::parse(&text)
+        Ok((Self::parse(&text)?, key_lines(&text)))
     }
 
     /// Reads the text of a file, of at most [`MAX_CONFIG_LEN`] bytes.
@@ -178,10 +241,22 @@ impl ConfigFile {
 fn wrong(text: &str, error: &toml::de::Error) -> ConfigFileError {
     let at = error.span().map_or(0, |span| span.start);
     ConfigFileError::Wrong {
-        line: 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count(),
+        line: line_at(text, at),
         key: key_at(text, at),
         message: error.message().to_owned(),
     }
+}
+
+fn line_at(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+fn key_lines(text: &str) -> KeyLines {
+    let Ok(table) = toml::de::DeTable::parse(text) else {
+        return KeyLines::new();
+    };
+    let line = |key: &toml::Spanned<toml::de::DeString<'_>>| line_at(text, key.span().start);
+    table.get_ref().keys().map(|key| (key.get_ref().to_string(), line(key))).collect()
 }
 
 /// The key whose value is at this place.
@@ -244,6 +319,25 @@ mod tests {
         let text = ConfigFile::parse("bootstrap = \"a,b\"").unwrap();
         assert_eq!(list.bootstrap, text.bootstrap);
         assert_eq!(list.bootstrap.as_deref(), Some("a,b"));
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for (n, name) in LogLevel::NAMES.into_iter().enumerate() {
+            assert_eq!(name.parse(), Ok(LogLevel::of_verbosity(n as u8)));
+            assert_eq!(LogLevel::of_verbosity(n as u8).to_string(), name);
+        }
+        assert_eq!(LogLevel::of_verbosity(9), LogLevel::All);
+        for name in LogFormat::NAMES {
+            assert_eq!(name.parse::<LogFormat>().unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn every_key_is_found_on_its_line() {
+        let lines = key_lines("# a\nname = \"n\"\n\ndeny = [\n  \"x\",\n]\ntopic = \"t\"\n");
+        let expected = [("deny", 4), ("name", 2), ("topic", 7)];
+        assert_eq!(lines, expected.map(|(key, line)| (key.to_owned(), line)).into());
     }
 
     #[test]

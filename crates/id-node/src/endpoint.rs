@@ -1,6 +1,7 @@
 //! How the binaries make an endpoint. Libraries are given one.
 
 use std::{
+    fmt,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
@@ -81,6 +82,19 @@ impl FromStr for Relay {
     }
 }
 
+impl fmt::Display for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled => f.write_str("disabled"),
+            Self::Default => f.write_str("default"),
+            Self::Custom(urls) => {
+                let urls: Vec<_> = urls.iter().map(RelayUrl::to_string).collect();
+                f.write_str(&urls.join(","))
+            }
+        }
+    }
+}
+
 /// Binds an endpoint. Never waits for a relay or for anything else that is remote.
 ///
 /// # Errors
@@ -153,7 +167,10 @@ mod tests {
         assert_eq!("disabled".parse(), Ok(Relay::Disabled));
         assert_eq!("default".parse(), Ok(Relay::Default));
         let two: Relay = "https://a.example,https://b.example".parse().unwrap();
-        assert!(matches!(two, Relay::Custom(urls) if urls.len() == 2));
+        assert!(matches!(&two, Relay::Custom(urls) if urls.len() == 2));
+        for relay in [Relay::Disabled, Relay::Default, two] {
+            assert_eq!(relay.to_string().parse(), Ok(relay));
+        }
         for wrong in ["", "on", "a.example", "ftp://a.example", "https://a.example,"] {
             assert!(
                 matches!(wrong.parse::<Relay>(), Err(ParseRelayError::NotARelay(_))),

@@ -12,9 +12,6 @@
 //! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
 #![forbid(unsafe_code)]
 
-// The settings are shared by files with the binary, and are written as if they were there.
-extern crate self as id_node;
-
 pub mod access;
 pub mod checkup;
 pub mod config;

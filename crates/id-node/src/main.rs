@@ -5,9 +5,9 @@ mod cli;
 use std::{io::Write, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use clap::CommandFactory;
 use id_node::{
     Node, NodeConfig,
+    config_file::LogFormat,
     data_dir::{DataDir, RuntimeFile},
     endpoint::{self, EndpointOptions},
     http::HttpServer,
@@ -16,51 +16,69 @@ use iroh::Endpoint;
 use tokio::{net::TcpListener, time::timeout};
 
 use crate::cli::{
-    Args, Command, Settings, advice, http, live, logging, memory, papers,
+    Args, Command, Config, Given, Settings, advice, http,
+    logging::{self, Logger},
+    memory, papers,
+    reload::Reloader,
+    show::Shown,
     signals::{Asked, Signals},
+    supervisor,
 };
 
 fn main() -> ExitCode {
-    let args = Args::read();
-    if let Some(command) = args.command {
-        return ended(write(command));
+    let given = Given::read();
+    match &given.args.command {
+        None => with_settings(&given, run),
+        Some(Command::Config(Config::Show(how))) => {
+            with_settings(&given, |settings| show(settings, how.json))
+        }
+        Some(Command::Completions { shell }) => {
+            ended(LogFormat::Text, papers::completions(Args::command_line(), *shell))
+        }
+        Some(Command::Man { dir }) => {
+            ended(LogFormat::Text, papers::man(Args::command_line(), dir))
+        }
     }
-    let settings = match Settings::new(args) {
-        Ok(settings) => settings,
-        Err(error) => return fail(&error, cli::EXIT_USAGE),
-    };
-    logging::install(&settings);
-    ended(run(settings))
 }
 
-fn ended(outcome: Result<()>) -> ExitCode {
+fn with_settings(given: &Given, work: impl FnOnce(&Settings) -> Result<()>) -> ExitCode {
+    let settings = match Settings::new(given) {
+        Ok(settings) => settings,
+        Err(error) => {
+            // What the file says isn't known.
+            logging::say_error(given.args.options.log_format.unwrap_or_default(), &error);
+            return ExitCode::from(cli::EXIT_USAGE);
+        }
+    };
+    ended(settings.log_format, work(&settings))
+}
+
+fn ended(log_format: LogFormat, outcome: Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error, cli::EXIT_FAILURE),
+        Err(error) => {
+            logging::say_error(log_format, &error);
+            ExitCode::from(cli::EXIT_FAILURE)
+        }
     }
 }
 
-fn write(command: Command) -> Result<()> {
-    match command {
-        Command::Completions { shell } => papers::completions(Args::command(), shell),
-        Command::Man { dir } => papers::man(Args::command(), &dir),
-    }
+fn show(settings: &Settings, json: bool) -> Result<()> {
+    let shown = Shown::new(settings);
+    let text = if json { shown.to_json() } else { shown.to_toml() };
+    std::io::stdout().write_all(text.as_bytes()).context("can't print the settings")
 }
 
-fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::from(code)
-}
-
-fn run(settings: Settings) -> Result<()> {
+fn run(settings: &Settings) -> Result<()> {
+    let logger = Logger::install(settings.log_format, settings.live.log_level);
     let runtime = tokio::runtime::Runtime::new().context("can't start the runtime")?;
-    let outcome = runtime.block_on(run_node(settings)).map_err(advice::add);
+    let outcome = runtime.block_on(run_node(settings, &logger)).map_err(advice::add);
     // A name lookup of the system's can't be cancelled, and may take half a minute.
     runtime.shutdown_background();
     outcome
 }
 
-async fn run_node(settings: Settings) -> Result<()> {
+async fn run_node(settings: &Settings, logger: &Logger) -> Result<()> {
     // Before anything else, so that no moment is left in which a signal ends us without a goodbye.
     let signals = Signals::listen()?;
     let data_dir = settings.data_dir.as_deref().map(DataDir::open).transpose()?.map(Arc::new);
@@ -75,7 +93,7 @@ async fn run_node(settings: Settings) -> Result<()> {
     let listener = http::listen(settings.http, data_dir.as_deref()).await?;
     let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
 
-    let stopped = serve(endpoint.clone(), listener, &settings, data_dir, signals).await;
+    let stopped = serve(endpoint.clone(), listener, settings, logger, data_dir, signals).await;
     match stopped {
         // Whoever asks twice doesn't want to wait for peers to acknowledge anything.
         Ok(Stopped::AtOnce) => drop(timeout(Duration::from_millis(50), endpoint.close()).await),
@@ -96,12 +114,13 @@ async fn serve(
     endpoint: Endpoint,
     listener: Option<TcpListener>,
     settings: &Settings,
+    logger: &Logger,
     data_dir: Option<Arc<DataDir>>,
     signals: Signals,
 ) -> Result<Stopped> {
     let config = NodeConfig {
-        name: settings.name.clone(),
-        bootstrap: settings.bootstrap.clone(),
+        name: settings.live.name.clone(),
+        bootstrap: settings.live.bootstrap.clone(),
         gossip: settings.gossip,
         dht: settings.dht.clone(),
         mdns: settings.mdns,
@@ -115,14 +134,14 @@ async fn serve(
     let http = listener.map(|listener| node.serve_http(listener, settings.http_host.clone()));
     let http = http.transpose().context("--http")?;
     let Some(dir) = data_dir else {
-        return serve_until_stopped(node, http, settings, None, signals).await;
+        return serve_until_stopped(node, http, settings, logger, None, signals).await;
     };
     if let Err(error) = dir.write_runtime_file(&runtime_file(&node, http.as_ref())) {
         node.shutdown().await;
         return Err(error.into());
     }
     save_port(&node, &dir);
-    let stopped = serve_until_stopped(node, http, settings, Some(&dir), signals).await;
+    let stopped = serve_until_stopped(node, http, settings, logger, Some(&dir), signals).await;
     dir.remove_runtime_file()?;
     stopped
 }
@@ -131,6 +150,7 @@ async fn serve_until_stopped(
     node: Node,
     http: Option<HttpServer>,
     settings: &Settings,
+    logger: &Logger,
     dir: Option<&DataDir>,
     mut signals: Signals,
 ) -> Result<Stopped> {
@@ -138,13 +158,13 @@ async fn serve_until_stopped(
         node.shutdown().await;
         return Err(error);
     }
+    supervisor::ready();
     let memory = tokio::spawn(memory::give_back());
-    while signals.next().await == Asked::Reload {
-        tokio::select! {
-            () = live::reload(&node, settings, dir) => {}
-            () = signals.stop() => break,
-        }
+    tokio::select! {
+        () = heed(&mut signals, Reloader::new(&node, dir, logger, settings.clone())) => {}
+        never = supervisor::watch(&node) => match never {},
     }
+    supervisor::stopping();
     memory.abort();
     let shutdown = async {
         let http = async {
@@ -159,6 +179,17 @@ async fn serve_until_stopped(
         () = signals.stop() => {
             tracing::warn!("told twice to stop, leaving without a goodbye");
             Ok(Stopped::AtOnce)
+        }
+    }
+}
+
+/// Does what signals ask for, until one asks to stop.
+async fn heed(signals: &mut Signals, mut reloader: Reloader<'_>) {
+    while signals.next().await == Asked::Reload {
+        supervisor::reloading();
+        tokio::select! {
+            () = reloader.reload() => supervisor::ready(),
+            () = signals.stop() => return,
         }
     }
 }

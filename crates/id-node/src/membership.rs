@@ -11,12 +11,14 @@
 //! - What is known: `table` of entries, each heard at a `moment`; `view` and `stats` for readers.
 //! - When to dial whom: `dials`, with the queues of `probes`, those who are `lost`, and `syncs`,
 //!   whose table is asked for when.
-//! - Whom not to have to do with: `access`, when our operator changes it.
+//! - Whom not to have to do with: `access`, and whom to join through: `configured`, when our operator
+//!   changes it.
 //! - What we say: `own`, when by `schedule`, numbered by `seq`.
 
 mod access;
 mod belief;
 mod config;
+mod configured;
 mod deliverers;
 mod departed;
 mod dials;
@@ -202,6 +204,7 @@ impl Membership {
             Event::OwnChanged(facts) => self.on_own_changed(facts, now),
             Event::PolicyChanged(policy) => self.on_policy_changed(policy, &mut effects),
             Event::AccessChanged(access) => self.on_access_changed(access, &mut effects),
+            Event::ConfiguredChanged(peers) => self.on_configured_changed(peers),
             Event::Tick => {}
             Event::Leaving => self.leave(now, &mut effects),
         }
@@ -314,7 +317,7 @@ impl Membership {
 
     fn on_neighbour_down(&mut self, peer: PublicKey, now: Now) {
         self.changed |= self.neighbours.remove(&peer);
-        if !self.config.configured.contains(&peer) {
+        if !self.configured.contains(&peer) {
             self.table.unprotect(&peer);
         }
         self.syncs.neighbour_down(&peer);

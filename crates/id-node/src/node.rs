@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use id_client::Client;
+use id_client::{AddressPolicy, Client};
 use id_proto::{
     Network, PeerEntry, SignedAnnouncement, Ticket,
-    iroh_base::{EndpointAddr, PublicKey, TransportAddr},
+    iroh_base::{EndpointAddr, PublicKey},
     version::META_ALPN,
 };
 use iroh::{Endpoint, protocol::Router};
@@ -25,11 +25,11 @@ use tracing::{info, warn};
 
 use crate::{
     access::{Access, AccessList},
-    actor::{Actor, Command},
+    actor::{Actor, Bootstrap, Command, Configured},
     address_book::AddressBook,
     bootstrap::{Channels, Surroundings},
     clock::Clock,
-    config::{NodeConfig, Role, check_name},
+    config::{NodeConfig, Role, address_policy, check_name},
     handover,
     http::{HostNames, HttpServer, Served},
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
@@ -100,8 +100,9 @@ impl Node {
 
         let counts = GossipCounts::default();
         let routes = Routes::default();
+        let (policy_sender, policy) = watch::channel(config.address_policy());
         let topic = config.gossip.then(|| {
-            let options = topic_options(&config, &book, &access, &routes, counts.clone());
+            let options = topic_options(&config, &book, &access, &routes, &policy, counts.clone());
             Topic::join(endpoint.clone(), options, bootstrap.iter().copied().collect())
         });
         let gossip = topic.as_ref().map(|(topic, _)| topic.handler());
@@ -112,7 +113,8 @@ impl Node {
         let channels = topic.as_ref().map(|(topic, _)| {
             let (endpoint, joiner) = (endpoint.clone(), topic.joiner().clone());
             let (view, access) = (view.clone(), access.clone());
-            Channels::open(&config, &Surroundings { endpoint, clock, view, joiner, access })
+            let around = Surroundings { endpoint, clock, view, joiner, access, policy };
+            Channels::open(&config, &around)
         });
         let channels = channels.unwrap_or_default();
         let (handover, handed) = handover::channel();
@@ -144,7 +146,7 @@ impl Node {
             role: config.role,
             private: config.network.is_private(),
             announce_addrs: config.announce_addrs,
-            policy: config.address_policy(),
+            policy: policy_sender,
             clock,
             endpoint: endpoint.clone(),
             client: Client::new(endpoint.clone()).with_network(config.network.clone()),
@@ -152,7 +154,7 @@ impl Node {
             routes,
             topic,
             bootstrap,
-            configured: configured(&config.bootstrap),
+            configured: by_id(&config.bootstrap),
             view: view_sender,
             access,
             data_dir: config.data_dir,
@@ -250,6 +252,25 @@ impl Node {
         HttpServer::start(listener, names, self.served.clone())
     }
 
+    /// Changes through which peers to join. The new ones are joined through, and whoever isn't among them
+    /// any more is a peer like others. Once it returns, that has begun. Cancel safe: the change may be made
+    /// or not.
+    pub async fn set_bootstrap(&self, peers: Vec<EndpointAddr>) {
+        let policy = address_policy(&self.network, &peers);
+        let bootstrap = Bootstrap { peers: by_id(&peers), policy };
+        let (done, changed) = oneshot::channel();
+        self.command(Command::SetBootstrap(bootstrap, done)).await;
+        let _ = changed.await;
+    }
+
+    /// Waits until the task that owns the table, and decides everything, has taken a turn: whether it still
+    /// does is what a watchdog wants to know. `false` if it has ended. Cancel safe.
+    pub async fn turn(&self) -> bool {
+        let (done, taken) = oneshot::channel();
+        self.command(Command::Turn(done)).await;
+        taken.await.is_ok()
+    }
+
     /// Notes how an attempt to read settings again has ended, for `status` to show.
     pub fn note_reload(&self, end: ReloadEnd) {
         self.reloads.note(end, self.clock.now().mono);
@@ -286,8 +307,8 @@ fn known_peers(endpoint: &Endpoint, config: &NodeConfig) -> Vec<EndpointAddr> {
 }
 
 /// Where an operator says that peers are.
-fn configured(peers: &[EndpointAddr]) -> BTreeMap<PublicKey, BTreeSet<TransportAddr>> {
-    let mut configured: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+fn by_id(peers: &[EndpointAddr]) -> Configured {
+    let mut configured = Configured::new();
     for peer in peers {
         configured.entry(peer.id).or_default().extend(peer.addrs.iter().cloned());
     }
@@ -310,11 +331,12 @@ fn topic_options<'a>(
     book: &AddressBook,
     access: &Access,
     routes: &Routes,
+    policy: &watch::Receiver<AddressPolicy>,
     counts: GossipCounts,
 ) -> TopicOptions<'a> {
     TopicOptions {
         network: &config.network,
-        policy: config.address_policy(),
+        policy: policy.clone(),
         announce_addrs: config.announce_addrs,
         counts,
         routes: routes.clone(),

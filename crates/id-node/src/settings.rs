@@ -1,17 +1,20 @@
-//! The settings of a node: what flags, environment and configuration file amount to.
+//! The settings of a node: what flags, variables and the configuration file amount to.
 //!
 //! For the binaries: `id-node` runs by them, and `id-cli doctor` looks at what they lead to.
+#![expect(
+    missing_docs,
+    reason = "an option's meaning is its help, and a setting's is its option's"
+)]
 
-#[path = "cli/args.rs"]
 mod args;
-#[path = "cli/settings.rs"]
+mod given;
 mod in_force;
-#[path = "cli/live.rs"]
 pub mod live;
 
 use std::path::PathBuf;
 
-pub use args::{Args, Command, Options};
+pub use args::{Args, Command, Config, Options, Show};
+pub use given::{Given, Layers, Origin};
 pub use in_force::Settings;
 
 /// Settings that make no sense together, or name what can't be read; one line for people, without a secret.
@@ -25,7 +28,7 @@ impl Settings {
     /// # Errors
     ///
     /// If they make no sense.
-    pub fn of(config: Option<PathBuf>, options: Options) -> Result<Self, SettingsError> {
-        Self::new(Args { config, options, verbose: 0, command: None }).map_err(SettingsError)
+    pub fn of_options(config: Option<PathBuf>, options: Options) -> Result<Self, SettingsError> {
+        Self::new(&Given::of_options(config, options)).map_err(SettingsError)
     }
 }

@@ -31,7 +31,7 @@ use iroh_gossip::api::Event;
 pub(crate) use rejoin::Rejoin;
 use swarm::{Channels, Command, Surroundings, Swarm};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -64,7 +64,7 @@ pub(crate) struct Topic {
 pub(crate) struct TopicOptions<'a> {
     pub(crate) network: &'a Network,
     /// Which addresses that others name may be dialled, besides those in our own places.
-    pub(crate) policy: AddressPolicy,
+    pub(crate) policy: watch::Receiver<AddressPolicy>,
     /// Which of our own addresses others are told.
     pub(crate) announce_addrs: AnnounceAddrs,
     pub(crate) counts: GossipCounts,

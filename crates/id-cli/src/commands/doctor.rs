@@ -54,7 +54,7 @@ struct Patient {
 
 pub(crate) async fn run(args: DoctorArgs) -> Result<Exit> {
     let named = args.nodes.iter().flat_map(PeerRef::addrs).cloned().collect();
-    let settings = Settings::of(args.config, args.node);
+    let settings = Settings::of_options(args.config, args.node);
     let settings =
         settings.map_err(|error| Stop::usage(format!("the node's settings: {error}")))?;
     let patient = Patient::new(settings, named).await?;

@@ -41,7 +41,7 @@ impl Membership {
         for peer in denied.collect::<Vec<_>>() {
             self.changed = true;
             self.syncs.neighbour_down(&peer);
-            if !self.config.configured.contains(&peer) {
+            if !self.configured.contains(&peer) {
                 self.table.unprotect(&peer);
             }
         }

@@ -161,7 +161,7 @@ impl Membership {
         if !is_ordinary {
             let is_known = held.is_some()
                 || self.departed.contains(&author)
-                || self.config.configured.contains(&author);
+                || self.configured.contains(&author);
             let fame = if is_known { Fame::Known } else { Fame::Unknown };
             let refused = Refused { reason, by: way.introducer(), at: now.mono };
             Arc::make_mut(&mut self.refusals).note(author, fame, refused);

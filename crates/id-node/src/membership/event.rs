@@ -1,6 +1,6 @@
 //! What happens to a membership, and what it wants done.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use id_client::{AddressPolicy, FailKind};
 use id_proto::{
@@ -70,6 +70,8 @@ pub enum Event<'a> {
     PolicyChanged(AddressPolicy),
     /// Whom to have to do with has changed.
     AccessChanged(Arc<AccessList>),
+    /// Whom our operator names to join through has changed.
+    ConfiguredChanged(BTreeSet<PublicKey>),
     /// [`super::Membership::next_deadline`] has come.
     Tick,
     /// The node shuts down. Nothing is announced any more.

@@ -53,7 +53,7 @@ pub(crate) fn add_to(
     endpoint: &Endpoint,
     dht: Dht,
     offer: Offer,
-    policy: AddressPolicy,
+    policy: watch::Receiver<AddressPolicy>,
 ) -> Option<AbortOnDropHandle<()>> {
     let nowhere = EndpointAddr::new(endpoint.id());
     let (offers, offered) = watch::channel(nowhere.clone());
@@ -77,7 +77,7 @@ struct Lookup {
     dht: Dht,
     offer: Offer,
     /// Which published addresses may be dialled, besides those in our own places.
-    policy: AddressPolicy,
+    policy: watch::Receiver<AddressPolicy>,
     /// All our own addresses.
     own: watch::Sender<EndpointAddr>,
     offers: watch::Sender<EndpointAddr>,
@@ -105,7 +105,7 @@ impl AddressLookup for Lookup {
             ready(Some(is_newer.then_some(item)))
         };
         let newer = packets.take(MAX_PACKETS).scan(None, newest).filter_map(ready);
-        let policy = self.policy.clone().open(&self.own.borrow());
+        let policy = self.policy.borrow().clone().open(&self.own.borrow());
         Some(newer.filter_map(move |item| ready(dialable(&item, &policy).map(Ok))).boxed())
     }
 }
@@ -192,8 +192,8 @@ mod tests {
     const ALL: Offer = Offer { announce: AnnounceAddrs::All, private: true };
 
     /// Loopback is dialled because the endpoints are there themselves.
-    fn policy() -> AddressPolicy {
-        AddressPolicy::new(&Network::public())
+    fn policy() -> watch::Receiver<AddressPolicy> {
+        watch::Sender::new(AddressPolicy::new(&Network::public())).subscribe()
     }
 
     async fn endpoint() -> Endpoint {

@@ -20,7 +20,7 @@ use iroh_gossip::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
@@ -85,7 +85,7 @@ pub(super) struct Surroundings {
     pub(super) endpoint: Endpoint,
     pub(super) topic: TopicId,
     /// Which addresses that others name may be dialled, besides those in our own places.
-    pub(super) policy: AddressPolicy,
+    pub(super) policy: watch::Receiver<AddressPolicy>,
     /// Which of our own addresses others are told.
     pub(super) announce_addrs: AnnounceAddrs,
     pub(super) private: bool,
@@ -459,7 +459,7 @@ impl Swarm {
     fn dial(&mut self, peer: PublicKey) {
         let way = self.way_to(&peer);
         let endpoint = self.around.endpoint.clone();
-        let policy = self.around.policy.clone().open(&endpoint.addr());
+        let policy = self.around.policy.borrow().clone().open(&endpoint.addr());
         let addr = self.places.of(peer, &policy);
         self.dials.spawn(async move {
             let connected = match way {

@@ -77,6 +77,12 @@ impl IdNode {
         self
     }
 
+    /// Nobody listens to it but who holds the other end.
+    pub(crate) fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.0.stderr(to);
+        self
+    }
+
     /// Runs it to its end, which it is expected to find by itself.
     pub(crate) async fn run(mut self) -> Ended {
         let child = self.0.spawn().unwrap();
@@ -92,9 +98,10 @@ impl IdNode {
     /// Starts it, and waits until it serves.
     pub(crate) async fn start(mut self) -> Running {
         let mut child = self.0.spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(keep(BufReader::new(stderr).lines(), log.clone()));
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(keep(BufReader::new(stderr).lines(), log.clone()));
+        }
         let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut running = Running { child, stdout, log, startup: Vec::new() };
         while running.startup.len() < N_STARTUP_LINES {
@@ -319,6 +326,13 @@ impl Asking {
         let status = self.client.status(node.addr()).await.unwrap();
         let access = status.channels.into_iter().find(|(name, _)| name == "access");
         access.expect("it says so").1
+    }
+
+    /// What it has counted.
+    pub(crate) async fn counter(&self, node: &Running, name: &str) -> u64 {
+        let status = self.client.status(node.addr()).await.unwrap();
+        let counter = status.counters.into_iter().find(|(counted, _)| counted == name);
+        counter.expect("it is counted").1
     }
 
     /// What others call it.

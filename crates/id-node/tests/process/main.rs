@@ -9,5 +9,7 @@ mod packaging;
 mod reloading;
 mod serving;
 mod settings;
+mod showing;
 mod starting;
 mod stopping;
+mod supervising;

@@ -129,6 +129,120 @@ async fn the_configuration_files_lists_are_read_again_too() {
 }
 
 #[tokio::test]
+async fn a_new_name_is_announced_after_sighup() {
+    asking(async |asking| {
+        let dir = files([("id-node.toml", "name = \"before\"")]);
+        let config = path(&dir, "id-node.toml");
+        let [node, other] = two(asking, ["--config", &config]).await;
+        let called = async |name: Option<&str>| {
+            let entry = asking.entry(&other, node.id()).await;
+            entry.is_some_and(|entry| entry.announcement.name.as_deref() == name)
+        };
+        eventually("it has its name", async || called(Some("before")).await).await;
+        write(&config, "name = \"after\"");
+        node.signal("HUP");
+        eventually("it has the new one", async || called(Some("after")).await).await;
+        assert!(node.log().contains("changed=\"name\""), "{}", node.log());
+        write(&config, "");
+        node.signal("HUP");
+        eventually("it has none", async || called(None).await).await;
+        node.terminate().await.assert_code(0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_bootstrap_peer_is_joined_through_after_sighup() {
+    asking(async |asking| {
+        let dir = files([("id-node.toml", "")]);
+        let config = path(&dir, "id-node.toml");
+        let node = ephemeral().args(["--config", &config]).start().await;
+        let other = ephemeral().start().await;
+        write(&config, &format!("bootstrap = [{:?}]", other.ticket()));
+        node.signal("HUP");
+        eventually("they meet", async || asking.knows(&other, node.id()).await).await;
+        assert!(asking.knows(&node, other.id()).await);
+        // It isn't lost when it isn't named any more.
+        write(&config, "");
+        node.signal("HUP");
+        eventually("that is done", async || node.log().matches("reloaded").count() == 2).await;
+        assert!(asking.knows(&node, other.id()).await);
+        node.terminate().await.assert_code(0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_log_level_is_in_force_after_sighup_and_no_flag_is_beaten() {
+    let dir = files([("id-node.toml", "")]);
+    let config = path(&dir, "id-node.toml");
+    let node = ephemeral().args(["--config", &config]).start().await;
+    let stubborn = ephemeral().args(["--config", &config, "--log-level", "warn"]).start().await;
+    write(&config, "log-level = \"info\"");
+    for node in [&node, &stubborn] {
+        node.signal("HUP");
+        node.logged("reloaded").await;
+    }
+    let other =
+        ephemeral().args(["--bootstrap", &format!("{},{}", node.ticket(), stubborn.ticket())]);
+    let other = other.start().await;
+    node.logged("neighbour_up").await;
+    asking(async |asking| {
+        eventually("they meet", async || asking.knows(&stubborn, other.id()).await).await;
+    })
+    .await;
+    assert!(!stubborn.log().contains("neighbour_up"), "{}", stubborn.log());
+    write(&config, "log-level = \"warn\"");
+    node.signal("HUP");
+    eventually("that is done", async || node.log().matches("reloaded").count() == 2).await;
+    let n_lines = node.log().lines().count();
+    other.terminate().await.assert_code(0);
+    asking(async |asking| {
+        eventually("it is gone", async || asking.table(&node).await.len() < 2).await;
+    })
+    .await;
+    assert_eq!(node.log().lines().count(), n_lines, "{}", node.log());
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_named_after_sighup_and_the_rest_is_in_force() {
+    asking(async |asking| {
+        let dir = files([("id-node.toml", "announce-interval = 9\nno-dht = true")]);
+        let config = path(&dir, "id-node.toml");
+        let node = ephemeral().args(["--config", &config]).start().await;
+        // A default that is written down is no change.
+        write(&config, "name = \"n\"\ntopic = \"t\"\nannounce-interval = 8\nno-gossip = false");
+        node.signal("HUP");
+        node.logged("reloaded").await;
+        let log = node.log();
+        let warned = log.lines().find(|line| line.contains("restart_needed")).expect(&log);
+        assert!(warned.contains("\"topic, announce-interval\""), "{warned}");
+        let is_named = async || asking.name(&node).await.as_deref() == Some("n");
+        eventually("the rest is in force", is_named).await;
+        node.terminate().await.assert_code(0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_wrong_key_leaves_all_as_it_was() {
+    asking(async |asking| {
+        let dir = files([("id-node.toml", "name = \"before\"")]);
+        let config = path(&dir, "id-node.toml");
+        let [node, other] = two(asking, ["--config", &config]).await;
+        let bad = format!("name = \"after\"\ndeny = \"{}\"\nbind = \"nowhere\"", other.id());
+        write(&config, &bad);
+        node.signal("HUP");
+        node.logged("reload_failed").await;
+        assert!(node.log().contains("line 3: bind"), "{}", node.log());
+        assert_eq!(asking.name(&node).await.as_deref(), Some("before"));
+        assert!(asking.knows(&node, other.id()).await);
+        node.terminate().await.assert_code(0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn sighup_without_anything_to_read_is_logged_and_harmless() {
     asking(async |asking| {
         let node = ephemeral().args(["--deny", &stranger(1).to_string()]).start().await;

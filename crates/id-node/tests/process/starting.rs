@@ -25,6 +25,19 @@ async fn the_startup_lines_come_in_order_and_nothing_else_is_on_stdout() {
 }
 
 #[tokio::test]
+async fn logs_have_no_colours_where_there_is_no_terminal() {
+    for format in ["auto", "text", "json"] {
+        let node = ephemeral().args(["-vvv", "--log-format", format]).start().await;
+        node.logged("serving").await;
+        if format == "json" {
+            assert!(!node.events().is_empty());
+        }
+        let ended = node.terminate().await;
+        assert!(!ended.assert_code(0).stderr.contains('\u{1b}'), "{ended}");
+    }
+}
+
+#[tokio::test]
 async fn a_node_without_gossip_says_so() {
     let node = ephemeral().arg("--no-gossip").start().await;
     assert_eq!(node.said("peers"), "gossip disabled (--no-gossip)");

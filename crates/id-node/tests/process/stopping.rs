@@ -161,3 +161,21 @@ async fn a_good_end_is_silent() {
     })
     .await;
 }
+
+/// Its neighbour isn't told, and keeps a connection for a while that leads nowhere.
+#[tokio::test]
+async fn a_node_that_is_killed_again_and_again_is_let_in_again_at_once() {
+    asking(async |asking| {
+        let (neighbour, home) = (ephemeral().start().await, tempfile::tempdir().unwrap());
+        for _ in 0..8 {
+            let node = at(home.path()).args(["--bootstrap", neighbour.ticket()]);
+            let mut node = node.start().await;
+            eventually("they meet", async || asking.knows(&node, neighbour.id()).await).await;
+            node.signal("KILL");
+            node.ended().await;
+        }
+        assert_eq!(asking.counter(&neighbour, "gossip_refused").await, 0);
+        neighbour.terminate().await.assert_code(0);
+    })
+    .await;
+}

@@ -62,7 +62,7 @@ async fn status(patient: &Patient, runtime: &RuntimeFile) -> Result<OwnStatus, A
 /// Asks those that were named, and those that the node joins through.
 pub(super) async fn told(patient: &Patient) -> Vec<Peer> {
     let named: BTreeSet<PublicKey> = patient.named.iter().map(|peer| peer.id).collect();
-    let bootstrap = patient.settings.bootstrap.iter().filter(|peer| !named.contains(&peer.id));
+    let bootstrap = patient.settings.live.bootstrap.iter().filter(|peer| !named.contains(&peer.id));
     let named = patient.named.iter().map(|peer| (peer, Why::Named));
     let all = named.chain(bootstrap.map(|peer| (peer, Why::Bootstrap)));
     join_all(all.map(|(peer, why)| ask(patient, peer.clone(), why))).await
@@ -75,7 +75,7 @@ pub(super) async fn found(
     found: Vec<EndpointAddr>,
 ) -> Vec<Peer> {
     let told: BTreeSet<PublicKey> =
-        patient.named.iter().chain(&patient.settings.bootstrap).map(|peer| peer.id).collect();
+        patient.named.iter().chain(&patient.settings.live.bootstrap).map(|peer| peer.id).collect();
     let is_new = |peer: &EndpointAddr| !told.contains(&peer.id) && Some(peer.id) != own;
     let some: Vec<_> = found.into_iter().filter(is_new).take(MAX_FOUND).collect();
     if some.is_empty() {

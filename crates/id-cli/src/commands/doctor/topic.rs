@@ -38,7 +38,7 @@ async fn join(settings: &Settings) -> Option<Observer> {
     };
     let endpoint = endpoint::bind(options).await.ok()?;
     let config = NodeConfig {
-        bootstrap: settings.bootstrap.clone(),
+        bootstrap: settings.live.bootstrap.clone(),
         dht: settings.dht.clone(),
         mdns: settings.mdns,
         bootstrap_dns: settings.bootstrap_dns.clone(),

@@ -439,6 +439,25 @@ fn neighbours_and_configured_peers_are_never_evicted() {
 }
 
 #[test]
+fn whom_the_operator_names_is_protected_for_as_long_as_he_does() {
+    let [named, neighbour, other] = [1, 2, 3].map(Peer::new);
+    let mut world = World::settled_with(|config| {
+        config.configured.extend([named.id(), neighbour.id()]);
+    });
+    world.handle(Event::NeighbourUp(neighbour.id()));
+    world.handle(Event::ConfiguredChanged([other.id()].into()));
+    let is_protected = |world: &World| {
+        [&named, &neighbour, &other].map(|peer| world.node.table.is_protected(&peer.id()))
+    };
+    assert_eq!(is_protected(&world), [false, true, true]);
+    world.handle(Event::NeighbourDown(neighbour.id()));
+    assert_eq!(is_protected(&world), [false, false, true]);
+    world.handle(Event::NeighbourUp(other.id()));
+    world.handle(Event::NeighbourDown(other.id()));
+    assert_eq!(is_protected(&world), [false, false, true], "it is named still");
+}
+
+#[test]
 fn made_up_peers_dont_make_a_node_announce_more_rarely() {
     let mut world = World::settled_with(|config| {
         config.max_received_per_sec = 10.try_into().unwrap();

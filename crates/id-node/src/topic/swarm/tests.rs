@@ -19,7 +19,7 @@ async fn swarm() -> (Swarm, Endpoint) {
     let around = Surroundings {
         endpoint: endpoint.clone(),
         topic: network.gossip_topic().into(),
-        policy: AddressPolicy::new(&network),
+        policy: watch::Sender::new(AddressPolicy::new(&network)).subscribe(),
         announce_addrs: AnnounceAddrs::Auto,
         private: false,
         counts: GossipCounts::default(),

@@ -7,94 +7,135 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use id_node::{
+use id_proto::{DEFAULT_TOPIC, Invitation, Network, PeerRef, Ticket, limits::INTERVAL_SECS};
+
+use crate::{
     AccessList, AnnounceAddrs, DhtBootstrap,
-    config::{check_name, parse_dns_names, read_secret},
-    config_file::{ConfigFile, LogFormat},
+    config::{parse_dns_names, read_secret},
+    config_file::LogFormat,
     data_dir::default_data_dir,
     endpoint::Relay,
     http::{HostNames, Listen},
     membership::MembershipConfig,
 };
-use id_proto::{
-    Invitation, Network, PeerRef, Ticket, iroh_base::EndpointAddr, limits::INTERVAL_SECS,
-};
 
 use super::{
-    args::{Args, Options},
+    args::Options,
+    given::{Given, Layers, Origin},
     live::Live,
 };
 
 /// Settings in force, checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// `None`: nothing on disk.
     pub data_dir: Option<PathBuf>,
-    /// What others shall call the node.
-    pub name: Option<String>,
-    /// The network to join.
     pub network: Network,
-    /// Peers to join through.
-    pub bootstrap: Vec<EndpointAddr>,
-    /// Whether to join the topic.
     pub gossip: bool,
-    /// The DHT to look for peers in.
     pub dht: Option<DhtBootstrap>,
-    /// Whether to look on the local network.
     pub mdns: bool,
-    /// Names to ask the DNS for.
     pub bootstrap_dns: Vec<String>,
-    /// Which relays to use.
     pub relay: Relay,
-    /// Where to listen.
     pub bind: Option<SocketAddr>,
-    /// Which addresses to announce.
     pub announce_addrs: AnnounceAddrs,
-    /// How often to announce.
     pub announce_interval: Duration,
     /// `None`: on loopback, where it was the last time.
     pub http: Option<Listen>,
-    /// Names by which the pages may be asked for.
     pub http_host: HostNames,
-    /// How to log.
     pub log_format: LogFormat,
-    /// How much more to log.
-    pub verbose: u8,
-    /// What may change while the node runs, …
+    /// What may change while the node runs.
     pub live: Live,
-    /// … and what it is read from again.
-    pub(crate) args: Args,
+    /// What all of it was made of.
+    pub layers: Layers,
 }
 
 impl Settings {
-    /// Makes sense of what is given.
-    pub fn new(args: Args) -> Result<Self> {
-        let options = args.options()?;
-        let live = Live::new(&options)?;
-        let bootstrap = parse_bootstrap(options.bootstrap.as_deref())?;
-        let network = network(&options, &bootstrap)?;
-        check_tickets(&bootstrap, &network)?;
-        check_admitted(&bootstrap, &live.access)?;
+    pub fn new(given: &Given) -> Result<Self> {
+        let layers = given.with_file()?;
+        let bootstrap = parse_bootstrap(layers.options.bootstrap.as_deref())?;
+        let network = network(&layers.options, &bootstrap)?;
+        let settings = Self::of(layers, network)?;
+        check_admitted(&bootstrap, &settings.live.access)?;
+        Ok(settings)
+    }
+
+    /// The settings as they would be after a restart, but for the network and the lists' verdict on whom to
+    /// join through.
+    pub fn again(given: &Given, network: Network) -> Result<Self> {
+        Self::of(given.with_file()?, network)
+    }
+
+    fn of(layers: Layers, network: Network) -> Result<Self> {
+        let options = &layers.options;
         Ok(Self {
-            data_dir: data_dir(&options)?,
-            name: name(options.name)?,
-            bootstrap: bootstrap.iter().flat_map(|peer| peer.addrs()).cloned().collect(),
+            data_dir: data_dir(options)?,
             gossip: !options.no_gossip.unwrap_or(false),
             dht: dht(options.no_dht, options.dht_bootstrap.as_deref(), &network)?,
             mdns: mdns(options.no_mdns, options.bind),
             bootstrap_dns: bootstrap_dns(options.bootstrap_dns.as_deref())?,
-            relay: relay(options.relay, options.no_relay, &network)?,
+            relay: relay(options.relay.clone(), options.no_relay, &network)?,
             bind: options.bind,
             announce_addrs: options.announce_addrs.unwrap_or_default(),
             announce_interval: announce_interval(options.announce_interval)?,
             http: options.http,
             http_host: http_host(options.http_host.as_deref())?,
             log_format: options.log_format.unwrap_or_default(),
-            verbose: args.verbose,
+            live: Live::new(options, &network)?,
             network,
-            live,
-            args,
+            layers,
         })
+    }
+
+    /// The options that amount to these settings, those that weren't set too. Secrets are among them.
+    pub fn in_force(&self) -> Options {
+        let given = self.layers.options.clone();
+        Options {
+            data_dir: self.data_dir.clone(),
+            ephemeral: Some(self.data_dir.is_none()),
+            name: self.live.name.clone(),
+            topic: Some(self.network.topic().to_owned()),
+            topic_secret: given.topic_secret,
+            topic_secret_file: given.topic_secret_file,
+            bootstrap: given.bootstrap,
+            deny: given.deny,
+            deny_file: given.deny_file,
+            allow: given.allow,
+            allow_file: given.allow_file,
+            operator: given.operator,
+            no_gossip: Some(!self.gossip),
+            no_dht: Some(self.dht.is_none()),
+            dht_bootstrap: given.dht_bootstrap,
+            no_mdns: Some(!self.mdns),
+            bootstrap_dns: given.bootstrap_dns,
+            relay: Some(self.relay.clone()),
+            no_relay: Some(self.relay == Relay::Disabled),
+            bind: self.bind,
+            http: self.http,
+            http_host: given.http_host,
+            announce_addrs: Some(self.announce_addrs),
+            announce_interval: u32::try_from(self.announce_interval.as_secs()).ok(),
+            log_format: Some(self.log_format),
+            log_level: Some(self.live.log_level),
+        }
+    }
+
+    /// Where the value of an option comes from.
+    pub fn origin(&self, key: &str) -> Origin {
+        let options = &self.layers.options;
+        let has_secret = options.topic_secret.is_some() || options.topic_secret_file.is_some();
+        match (key, self.layers.origin(key)) {
+            ("data-dir", Origin::Default) if is_set(STATE_DIRECTORY) => {
+                Origin::Manager(STATE_DIRECTORY)
+            }
+            ("topic-secret", Origin::Default) if !has_secret && credential().is_some() => {
+                Origin::Manager(CREDENTIALS_DIRECTORY)
+            }
+            ("topic-secret", Origin::Default) if !has_secret && self.network.is_private() => {
+                Origin::Ticket
+            }
+            ("topic", Origin::Default) if self.network.topic() != DEFAULT_TOPIC => Origin::Ticket,
+            (_, origin) => origin,
+        }
     }
 
     /// The membership's knobs, with the lists as `access` says.
@@ -107,17 +148,11 @@ impl Settings {
     }
 }
 
-impl Args {
-    /// What is set by flags, variables and, as it is now, the configuration file.
-    pub(super) fn options(&self) -> Result<Options> {
-        let from_file = self.config.as_deref().map(read_config).transpose()?;
-        Ok(self.options.clone().or(from_file.unwrap_or_default()))
-    }
-}
+const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
-fn read_config(path: &Path) -> Result<Options> {
-    let file = ConfigFile::read(path).with_context(|| format!("--config {}", path.display()));
-    file.map(Options::from)
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 fn data_dir(options: &Options) -> Result<Option<PathBuf>> {
@@ -126,11 +161,6 @@ fn data_dir(options: &Options) -> Result<Option<PathBuf>> {
     }
     let dir = options.data_dir.clone().or_else(default_data_dir);
     dir.map(Some).context("no home directory: give a --data-dir, or --ephemeral")
-}
-
-fn name(name: Option<String>) -> Result<Option<String>> {
-    name.as_deref().map_or(Ok(()), check_name).map_err(|why| anyhow::anyhow!("--name: {why}"))?;
-    Ok(name)
 }
 
 fn announce_interval(secs: Option<u32>) -> Result<Duration> {
@@ -208,24 +238,25 @@ fn secret(options: &Options) -> Result<Option<String>> {
         (Some(_), Some(_)) => bail!("--topic-secret and --topic-secret-file exclude each other"),
         (Some(secret), None) => Ok(Some(secret.clone())),
         (None, Some(file)) => read_secret_file(file).map(Some),
-        (None, None) => {
-            let credential = std::env::var_os("CREDENTIALS_DIRECTORY")
-                .map(|dir| Path::new(&dir).join("topic-secret"))
-                .filter(|file| file.exists());
-            credential.as_deref().map(read_secret_file).transpose()
-        }
+        (None, None) => credential().as_deref().map(read_secret_file).transpose(),
     }
+}
+
+/// The file with the secret that systemd has handed over.
+fn credential() -> Option<PathBuf> {
+    let dir = std::env::var_os(CREDENTIALS_DIRECTORY)?;
+    Some(Path::new(&dir).join("topic-secret")).filter(|file| file.exists())
 }
 
 fn read_secret_file(file: &Path) -> Result<String> {
     read_secret(file).with_context(|| format!("--topic-secret-file {}", file.display()))
 }
 
-fn parse_bootstrap(list: Option<&str>) -> Result<Vec<PeerRef>> {
+pub(super) fn parse_bootstrap(list: Option<&str>) -> Result<Vec<PeerRef>> {
     PeerRef::parse_list(list.unwrap_or_default()).context("--bootstrap")
 }
 
-fn check_tickets(bootstrap: &[PeerRef], network: &Network) -> Result<()> {
+pub(super) fn check_tickets(bootstrap: &[PeerRef], network: &Network) -> Result<()> {
     for peer in bootstrap {
         if let PeerRef::Ticket(Ticket { network_tag, .. }) = peer
             && *network_tag != network.tag()

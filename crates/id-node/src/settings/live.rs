@@ -1,30 +1,49 @@
-//! What of the settings may change while a node runs, and how it is read again.
+//! What of the settings may change while a node runs.
 
 use std::{collections::BTreeSet, path::Path};
 
-use anyhow::{Context, Result, ensure};
-use id_node::{
-    AccessList, Node, ReloadEnd,
+use anyhow::{Context, Result, anyhow, ensure};
+use id_proto::{
+    Network,
+    iroh_base::{EndpointAddr, PublicKey},
+};
+
+use crate::{
+    AccessList,
     access::{parse_ids, read_list},
+    config::check_name,
+    config_file::LogLevel,
     data_dir::{DataDir, DataDirError},
 };
-use id_proto::iroh_base::PublicKey;
-use tracing::{error, info, warn};
 
 use super::{
-    Settings,
-    args::{Args, Options},
+    args::Options,
+    in_force::{check_tickets, parse_bootstrap},
 };
 
+/// The keys of what is made of it.
+pub const KEYS: [&str; 8] =
+    ["name", "bootstrap", "deny", "deny-file", "allow", "allow-file", "operator", "log-level"];
+
 /// The settings that a running node takes over.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Live {
-    pub(super) access: AccessList,
+    pub access: AccessList,
+    pub name: Option<String>,
+    pub bootstrap: Vec<EndpointAddr>,
+    pub log_level: LogLevel,
 }
 
 impl Live {
-    pub(super) fn new(options: &Options) -> Result<Self> {
-        Ok(Self { access: access(options)? })
+    pub fn new(options: &Options, network: &Network) -> Result<Self> {
+        let bootstrap = parse_bootstrap(options.bootstrap.as_deref())?;
+        check_tickets(&bootstrap, network)?;
+        Ok(Self {
+            access: access(options)?,
+            name: name(options.name.clone())?,
+            bootstrap: bootstrap.iter().flat_map(|peer| peer.addrs()).cloned().collect(),
+            log_level: options.log_level.unwrap_or_default(),
+        })
     }
 
     /// The lists, and the keys of this node's own operator, who may read its data directory: the one as
@@ -44,48 +63,11 @@ impl Live {
         }
         Ok(access)
     }
-
-    fn read(args: &Args) -> Result<Self> {
-        Self::new(&args.options()?)
-    }
 }
 
-/// Reads again what may change, and has `node` take it over; what is wrong changes nothing. Cancel
-/// safe.
-pub async fn reload(node: &Node, settings: &Settings, dir: Option<&DataDir>) {
-    if !has_files(settings) {
-        return info!("SIGHUP: there is no configuration file and no list to read again");
-    }
-    let args = settings.args.clone();
-    // A file may be on a disk that is slow to answer, or a pipe; the node goes on meanwhile.
-    let read = tokio::task::spawn_blocking(move || Live::read(&args)).await;
-    let read = read.map_err(anyhow::Error::from).flatten();
-    match read.and_then(|live| Ok(live.access(dir)?)) {
-        Ok(access) => apply(node, settings, access).await,
-        Err(error) => {
-            node.note_reload(ReloadEnd::Failed);
-            let error = format!("{error:#}");
-            error!(event = "reload_failed", error, "SIGHUP: nothing is changed");
-        }
-    }
-}
-
-/// Whether a later look may find something else. A configuration file may come to name a list.
-fn has_files(settings: &Settings) -> bool {
-    let Args { config, options, .. } = &settings.args;
-    config.is_some() || options.deny_file.is_some() || options.allow_file.is_some()
-}
-
-async fn apply(node: &Node, settings: &Settings, access: AccessList) {
-    for peer in settings.bootstrap.iter().filter(|peer| !access.admits(&peer.id)) {
-        warn!(peer = %peer.id, "a --bootstrap peer isn't admitted any more; the next start will refuse it");
-    }
-    let (denied, allowed) = (access.deny.len(), access.allow.as_ref().map(BTreeSet::len));
-    let (before, whom) = (node.view().entries.len(), access.to_string());
-    node.set_access(access).await;
-    let removed = before.saturating_sub(node.view().entries.len());
-    node.note_reload(ReloadEnd::Applied);
-    info!(event = "reloaded", denied, allowed, removed, "SIGHUP: has to do with {whom}");
+fn name(name: Option<String>) -> Result<Option<String>> {
+    name.as_deref().map_or(Ok(()), check_name).map_err(|why| anyhow!("--name: {why}"))?;
+    Ok(name)
 }
 
 fn access(options: &Options) -> Result<AccessList> {
@@ -125,4 +107,15 @@ fn union(lists: [Option<Result<BTreeSet<PublicKey>>>; 2]) -> Result<Option<BTree
         all.extend(more);
         all
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_change_is_among_the_options() {
+        let options = Options::default().values();
+        assert!(KEYS.iter().all(|key| options.contains_key(*key)));
+    }
 }
