@@ -8,6 +8,7 @@ mod list;
 mod local;
 mod micro;
 mod record;
+mod service;
 mod verify;
 
 use std::path::PathBuf;
@@ -48,11 +49,13 @@ enum What {
     Far,
     /// The hot paths one by one, by criterion
     Micro,
+    /// A node's start, its end, what it takes when idle, and kills at random moments
+    Service,
 }
 
 impl What {
     const ALL: &[Self] =
-        &[Self::Verify, Self::Crawl, Self::List, Self::Local, Self::Far, Self::Micro];
+        &[Self::Verify, Self::Crawl, Self::List, Self::Local, Self::Far, Self::Micro, Self::Service];
 
     fn name(self) -> &'static str {
         match self {
@@ -62,6 +65,7 @@ impl What {
             Self::Local => "local",
             Self::Far => "far",
             Self::Micro => "micro",
+            Self::Service => "service",
         }
     }
 }
@@ -102,6 +106,7 @@ impl Built<'_> {
             What::Local => local::measure(&self.programs, report),
             What::Far => far::measure(self.project, self.release, report),
             What::Micro => micro::measure(self.project, self.release, report),
+            What::Service => service::measure(&self.programs, report),
         }
     }
 

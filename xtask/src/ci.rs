@@ -13,10 +13,11 @@ use clap::Args;
 use crate::{
     architecture, demo, examples, lab, metrics, page,
     project::{Project, pass, succeeds},
-    testnet,
+    service, testnet, unit,
 };
 
-/// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo, the examples and the lab.
+/// Checks everything: format, lints, tests, docs, architecture, metrics, a testnet, the demo, the examples, the page, the
+/// lab, kills at random moments, and the unit file.
 ///
 /// Needs nothing but Rust. A tool that is missing is named in the summary; the first failure ends
 /// the run.
@@ -52,6 +53,9 @@ const STEPS: &[Step] = &[
     Step { name: "examples", run: run_examples },
     Step { name: "page", run: look_at_page },
     Step { name: "lab", run: short_lab },
+    Step { name: "kills", run: some_kills },
+    Step { name: "unit", run: unit },
+    Step { name: "live unit", run: live_unit },
 ];
 
 impl Test {
@@ -185,6 +189,21 @@ fn look_at_page(project: &Project) -> Result<Outcome> {
 
 fn short_lab(project: &Project) -> Result<Outcome> {
     let obstacle = lab::run_short(&project.built_binaries()?)?;
+    Ok(obstacle.map_or(Outcome::Passed, |obstacle| Outcome::Skipped(obstacle.into())))
+}
+
+fn some_kills(project: &Project) -> Result<Outcome> {
+    service::kill_some(&project.built_binaries()?)?;
+    Ok(Outcome::Passed)
+}
+
+fn unit(project: &Project) -> Result<Outcome> {
+    let obstacle = unit::verify(project, &project.built_binaries()?)?;
+    Ok(obstacle.map_or(Outcome::Passed, |obstacle| Outcome::Skipped(obstacle.into())))
+}
+
+fn live_unit(project: &Project) -> Result<Outcome> {
+    let obstacle = unit::live(project, &project.built_binaries()?)?;
     Ok(obstacle.map_or(Outcome::Passed, |obstacle| Outcome::Skipped(obstacle.into())))
 }
 

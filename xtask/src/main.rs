@@ -1,5 +1,5 @@
-//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`, `examples`, `man`,
-//! `page`.
+//! What a contributor runs: `cargo xtask test`, `demo`, `testnet`, `lab`, `adversary`, `fuzz`, `bench`, `service`,
+//! `unit`, `examples`, `man`, `page`.
 //!
 //! It builds and starts the real binaries and looks at them from outside, so it depends on none of
 //! the workspace's crates and compiles in seconds.
@@ -20,11 +20,13 @@ mod namespaces;
 mod page;
 mod process;
 mod project;
+mod service;
 mod source;
 mod speed;
 mod swarm;
 mod tables;
 mod testnet;
+mod unit;
 mod usage;
 
 use std::process::ExitCode;
@@ -49,11 +51,14 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Measures how fast what has to be fast is
     Bench(bench::Bench),
-    /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo, the examples and the
-    /// lab
     /// Looks at the peers page of real nodes in Chromium
     Page(page::Page),
-    /// Checks everything: format, lints, tests, docs, architecture, a testnet, the demo and the lab
+    /// Checks the unit file, by systemd and under it
+    Unit(unit::Unit),
+    /// Measures how fast a node starts and stops, and kills it at random moments
+    Service(service::Service),
+    /// Checks everything: format, lints, tests, docs, architecture, metrics, a testnet, the demo, the examples, the
+    /// page, the lab, kills, the unit
     #[command(visible_alias = "ci")]
     Test(ci::Test),
     /// Runs the examples
@@ -86,6 +91,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Examples(examples) => examples.run(&project),
         Command::Man(man) => man.run(&project),
         Command::Page(page) => page.run(&project),
+        Command::Service(service) => service.run(&project),
+        Command::Unit(unit) => unit.run(&project),
         Command::Test(test) => test.run(&project),
         Command::Architecture(architecture) => architecture.run(&project),
     }

@@ -108,13 +108,18 @@ impl Drop for Process {
     }
 }
 
-/// Sends SIGTERM to all `pids`. By the shell, which has `kill` built in: std can only kill.
+/// Sends SIGTERM to all `pids`.
 pub(crate) fn terminate(pids: &[u32]) -> Result<()> {
+    signal("TERM", pids)
+}
+
+/// Sends a signal to all `pids`. By the shell, which has `kill` built in: std can only kill.
+pub(crate) fn signal(name: &str, pids: &[u32]) -> Result<()> {
     if pids.is_empty() {
         return Ok(());
     }
     let status = Command::new("sh")
-        .args(["-c", r#"kill -s TERM "$@""#, "terminate"])
+        .args(["-c", r#"name=$1; shift; kill -s "$name" "$@""#, "signal", name])
         .args(pids.iter().map(u32::to_string))
         .status()
         .context("can't run sh")?;

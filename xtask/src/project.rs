@@ -88,8 +88,14 @@ impl Project {
 
     /// The programs that an earlier build left.
     pub(crate) fn built_binaries(&self) -> Result<Binaries> {
-        let dir = self.target_dir.join("debug");
-        let binaries = Binaries { node: dir.join("id-node"), cli: dir.join("id-cli") };
+        Binaries::in_dir(&self.target_dir.join("debug"))
+    }
+}
+
+impl Binaries {
+    /// Those that a build left there.
+    pub(crate) fn in_dir(dir: &Path) -> Result<Self> {
+        let binaries = Self { node: dir.join("id-node"), cli: dir.join("id-cli") };
         for path in [&binaries.node, &binaries.cli] {
             ensure!(path.exists(), "the build left no {}", path.display());
         }

@@ -6,7 +6,12 @@ use anyhow::Result;
 use clap::Args;
 use distributed_topic_tracker::{AutoDiscoveryGossip, Config, RecordPublisher, TopicId};
 use id_proto::Network;
-use iroh::{Endpoint, address_lookup::AddrFilter, endpoint::presets, protocol::Router};
+use iroh::{
+    Endpoint,
+    address_lookup::AddrFilter,
+    endpoint::{Builder, presets},
+    protocol::Router,
+};
 use iroh_gossip::net::{GOSSIP_ALPN, Gossip};
 use iroh_mainline_address_lookup::DhtAddressLookup;
 
@@ -15,18 +20,26 @@ const REST: Duration = Duration::from_millis(25);
 
 /// A peer of the public network that knows nothing of it but topic and secret.
 #[derive(Debug, Args)]
-pub(crate) struct StockPeer {}
+pub(crate) struct StockPeer {
+    /// Use n0's relays and lookup services, as iroh does by default
+    #[arg(long)]
+    n0: bool,
+}
 
 impl StockPeer {
     /// Joins, says who its neighbours are, and stays until it is killed.
     pub(crate) async fn run(&self) -> Result<()> {
-        join(&Network::public()).await
+        let builder = match self.n0 {
+            true => Endpoint::builder(presets::N0),
+            false => Endpoint::builder(presets::Minimal),
+        };
+        join(builder, &Network::public()).await
     }
 }
 
-async fn join(network: &Network) -> Result<()> {
+async fn join(builder: Builder, network: &Network) -> Result<()> {
     let lookup = DhtAddressLookup::builder().addr_filter(AddrFilter::unfiltered());
-    let endpoint = Endpoint::builder(presets::Minimal).address_lookup(lookup).bind().await?;
+    let endpoint = builder.address_lookup(lookup).bind().await?;
     println!("node id: {}", endpoint.id());
     let gossip = Gossip::builder().spawn(endpoint.clone());
     let router = Router::builder(endpoint.clone()).accept(GOSSIP_ALPN, gossip.clone()).spawn();
