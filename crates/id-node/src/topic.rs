@@ -41,8 +41,9 @@ use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs, ro
 
 /// How long gossip may take to take a connection. Origin: it takes microseconds.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long gossip may take to stop. Origin: what a person waits after Ctrl-C.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long gossip may take to stop. Origin: a goodbye takes a round trip, which is a third of a second to the
+/// other end of the world; and a node shall be gone a second and a half after it was told to, whoever hangs.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Most commands that wait for gossip. Origin: a guess; more than a few mean that it hangs.
 const MAX_COMMANDS: usize = 64;
 /// Most accepted connections that wait for gossip. Origin: [`MAX_COMMANDS`].

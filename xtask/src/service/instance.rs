@@ -64,10 +64,12 @@ impl Instance {
         self.tells_what(what, |line| line == what)
     }
 
-    /// Waits until so many peers are in its table.
+    /// Waits until so many peers are in its table; or more, for somebody may have gone without a goodbye.
     pub(super) fn knows(&mut self, n_peers: usize) -> Result<()> {
-        let what = format!("STATUS={n_peers} peer");
-        self.tells_what(&what, |line| line.starts_with(&what))
+        let n_known = |line: &str| line.strip_prefix("STATUS=")?.split(' ').next()?.parse().ok();
+        self.tells_what(&format!("of {n_peers} peers"), |line| {
+            n_known(line).is_some_and(|n: usize| n >= n_peers)
+        })
     }
 
     fn tells_what(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> Result<()> {
