@@ -54,8 +54,15 @@ enum What {
 }
 
 impl What {
-    const ALL: &[Self] =
-        &[Self::Verify, Self::Crawl, Self::List, Self::Local, Self::Far, Self::Micro, Self::Service];
+    const ALL: &[Self] = &[
+        Self::Verify,
+        Self::Crawl,
+        Self::List,
+        Self::Local,
+        Self::Far,
+        Self::Micro,
+        Self::Service,
+    ];
 
     fn name(self) -> &'static str {
         match self {
