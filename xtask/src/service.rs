@@ -122,7 +122,8 @@ pub(crate) fn look(binaries: &Binaries) -> Result<String> {
 fn inside(binaries: &Binaries, kills: u32, seed: u64, only: bool) -> Result<std::process::Command> {
     let dir = binaries.node.parent().unwrap_or(&binaries.node);
     let mut command = namespaces::command(SET_UP);
-    command.arg(std::env::current_exe()?).args(["service", "--inside", "--programs"]).arg(dir);
+    // The one beside the programs: cargo may have replaced the one that runs.
+    command.arg(dir.join("xtask")).args(["service", "--inside", "--programs"]).arg(dir);
     command.args(["--kills", &kills.to_string(), "--seed", &seed.to_string()]);
     command.args(only.then_some("--only-kills"));
     Ok(command)
