@@ -25,6 +25,9 @@ use crate::cli::{
     supervisor,
 };
 
+/// How long the endpoint may still take to close at the very end. Origin: as long as nobody notices.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(50);
+
 fn main() -> ExitCode {
     let given = Given::read();
     match &given.args.command {
@@ -94,11 +97,8 @@ async fn run_node(settings: &Settings, logger: &Logger) -> Result<()> {
     let endpoint = endpoint::bind(options).await.context("can't bind the endpoint")?;
 
     let stopped = serve(endpoint.clone(), listener, settings, logger, data_dir, signals).await;
-    match stopped {
-        // Whoever asks twice doesn't want to wait for peers to acknowledge anything.
-        Ok(Stopped::AtOnce) => drop(timeout(Duration::from_millis(50), endpoint.close()).await),
-        _ => endpoint.close().await,
-    }
+    // A node that stopped has waited for its peers already, and whoever asks twice doesn't want to.
+    let _ = timeout(CLOSE_TIMEOUT, endpoint.close()).await;
     stopped.map(|_| ())
 }
 

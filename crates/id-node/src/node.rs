@@ -41,8 +41,9 @@ use crate::{
 
 /// How long a node may take to say goodbye. Origin: its own time-outs, summed up.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the endpoint may take to close. Origin: iroh waits for peers to acknowledge, 3 s.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the endpoint may take to close. Origin: peers that are there acknowledge within a round trip; iroh would
+/// wait 3 s for the others.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Most commands that wait for the actor. Origin: a guess; it takes them within microseconds.
 const MAX_COMMANDS: usize = 16;
 /// Most remembered peers that a node joins through. Origin: HyParView's passive view.

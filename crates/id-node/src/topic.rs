@@ -41,9 +41,12 @@ use crate::{access::Access, address_book::AddressBook, config::AnnounceAddrs, ro
 
 /// How long gossip may take to take a connection. Origin: it takes microseconds.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long what was sent before may take to be on its way. Origin: a node shall be gone a second and a half after it
+/// was told to, whoever hangs; this, the next and the endpoint's closing share that.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long gossip may take to stop. Origin: a goodbye takes a round trip, which is a third of a second to the
-/// other end of the world; and a node shall be gone a second and a half after it was told to, whoever hangs.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
+/// other end of the world.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(350);
 /// Most commands that wait for gossip. Origin: a guess; more than a few mean that it hangs.
 const MAX_COMMANDS: usize = 64;
 /// Most accepted connections that wait for gossip. Origin: [`MAX_COMMANDS`].
@@ -139,7 +142,7 @@ impl Topic {
     pub(crate) async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         self.joiner.command(Command::Flush(done));
-        let _ = timeout(SHUTDOWN_TIMEOUT, flushed).await;
+        let _ = timeout(FLUSH_TIMEOUT, flushed).await;
     }
 
     /// Leaves the topic and stops gossip, within the time-out.
