@@ -128,7 +128,7 @@ pub struct Options {
     #[serde(serialize_with = "as_path")]
     pub topic_secret_file: Option<PathBuf>,
 
-    /// Join through these peers: node ids, id@ip:port[,ip:port], or tickets
+    /// Join through these peers: node ids, `id@ip:port[,ip:port]`, or tickets
     #[arg(long, value_name = "PEER,…", env = "ID_NODE_BOOTSTRAP")]
     pub bootstrap: Option<String>,
 
