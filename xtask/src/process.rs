@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+pub(crate) use nix::sys::signal::Signal;
+use nix::{sys::signal::kill, unistd::Pid};
 
 /// A shell that leads a process group and outlives us if it has to.
 ///
@@ -110,21 +112,16 @@ impl Drop for Process {
 
 /// Sends SIGTERM to all `pids`.
 pub(crate) fn terminate(pids: &[u32]) -> Result<()> {
-    signal("TERM", pids)
+    signal(Signal::SIGTERM, pids)
 }
 
-/// Sends a signal to all `pids`. By the shell, which has `kill` built in: std can only kill.
-pub(crate) fn signal(name: &str, pids: &[u32]) -> Result<()> {
-    if pids.is_empty() {
-        return Ok(());
-    }
-    let status = Command::new("sh")
-        .args(["-c", r#"name=$1; shift; kill -s "$name" "$@""#, "signal", name])
-        .args(pids.iter().map(u32::to_string))
-        .status()
-        .context("can't run sh")?;
-    ensure!(status.success(), "kill failed ({status})");
-    Ok(())
+/// Sends a signal to all `pids`.
+pub(crate) fn signal(signal: Signal, pids: &[u32]) -> Result<()> {
+    let send = |pid: &u32| kill(Pid::from_raw(pid.cast_signed()), signal);
+    // Whoever of them can get it, gets it.
+    let sent: Vec<_> = pids.iter().map(send).collect();
+    let failed = sent.into_iter().find_map(Result::err);
+    failed.map_or(Ok(()), |errno| Err(errno).with_context(|| format!("can't send {signal}")))
 }
 
 /// Asks again and again, resting in between, until there is an answer or the deadline has passed.

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    process::{Process, Watchdog, poll, signal},
+    process::{Process, Signal, Watchdog, poll, signal},
     swarm::forget_settings,
 };
 
@@ -107,8 +107,8 @@ impl Instance {
         self.process.id()
     }
 
-    pub(super) fn signal(&self, name: &str) -> Result<()> {
-        signal(name, &[self.process.id()])
+    pub(super) fn signal(&self, which: Signal) -> Result<()> {
+        signal(which, &[self.process.id()])
     }
 
     /// Waits for its end.
@@ -120,7 +120,7 @@ impl Instance {
     /// Ends it as politely as a manager does.
     pub(super) fn stop(mut self) -> Result<Duration> {
         let asked = Instant::now();
-        self.signal("TERM")?;
+        self.signal(Signal::SIGTERM)?;
         let status = self.ended()?;
         anyhow::ensure!(status.success(), "it ended badly ({status})");
         Ok(asked.elapsed())

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Figures, Programs, instance::Instance, numbers, numbers::Numbers};
 use crate::{
-    process::{Watchdog, poll},
+    process::{Signal, Watchdog, poll},
     project::Binaries,
     swarm::Swarm,
 };
@@ -183,7 +183,7 @@ impl<'a> Victim<'a> {
             Moment::Run => thread::sleep(self.numbers.before(RUN)),
             Moment::Save => self.await_save(&node)?,
             Moment::Stop => {
-                node.signal("TERM")?;
+                node.signal(Signal::SIGTERM)?;
                 thread::sleep(self.numbers.before(self.takes.stop));
             }
         }
@@ -195,7 +195,7 @@ impl<'a> Victim<'a> {
     /// Every other time as soon as a file is seen that isn't whole yet, else at random around it.
     fn await_save(&mut self, node: &Instance) -> Result<()> {
         self.n_saves += 1;
-        node.signal("HUP")?;
+        node.signal(Signal::SIGHUP)?;
         if self.n_saves.is_multiple_of(2) {
             thread::sleep(self.numbers.before(Duration::from_millis(20)));
             return Ok(());
