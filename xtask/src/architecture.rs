@@ -173,6 +173,7 @@ pub(crate) fn check(project: &Project) -> Result<()> {
     verdict("README names the Rust that Cargo.toml promises", documents::rust_version(project));
     verdict("README shows a library example that compiles", documents::example(project));
     verdict("links between documents lead somewhere", documents::dead_links(project));
+    verdict("docs/README.md leads to every document", documents::unlisted(project));
     verdict("the documents that the code names are written", documents::unwritten(project));
     match n_broken {
         0 => Ok(()),

@@ -2,6 +2,7 @@
 //! which documents the programs speak of.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -47,6 +48,23 @@ pub(crate) fn dead_links(project: &Project) -> Result<Vec<String>> {
         dead.extend(missing.map(|link| format!("{name} links to {link}, which isn't there")));
     }
     Ok(dead)
+}
+
+/// What is in docs/, and its index doesn't lead to.
+pub(crate) fn unlisted(project: &Project) -> Result<Vec<String>> {
+    let index = read(project, "docs/README.md")?;
+    let names = fs::read_dir(project.root.join("docs"))?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<Result<Vec<_>>>()?;
+    let unlisted = not_linked(&index, &names).into_iter();
+    Ok(unlisted.map(|name| format!("docs/README.md doesn't lead to {name}")).collect())
+}
+
+/// Those of `names` that are neither linked to in the index of their directory nor the index itself.
+fn not_linked<'a>(index: &str, names: &'a [String]) -> Vec<&'a str> {
+    let listed: BTreeSet<_> = links(index).map(|link| link.trim_end_matches('/')).collect();
+    let is_missing = |name: &&str| *name != "README.md" && !listed.contains(name);
+    names.iter().map(String::as_str).filter(is_missing).collect()
 }
 
 /// Whether there is what `link` in `document` names: a file, and in a document the heading.
@@ -184,6 +202,14 @@ mod tests {
     fn only_links_to_files_and_headings_are_followed() {
         let text = "[a](docs/a.md#part) [b](https://example.org/b.md) [c](#here) [d](d.md)";
         assert_eq!(links(text).collect::<Vec<_>>(), ["docs/a.md#part", "#here", "d.md"]);
+    }
+
+    #[test]
+    fn what_the_index_does_not_link_to_is_found() {
+        let names = ["README.md", "a.md", "pictures", "b.md"].map(str::to_owned);
+        let index = "[a](a.md#part), [pictures](pictures/), [b](../b.md), b.md";
+        assert_eq!(not_linked(index, &names), ["a.md", "b.md"]);
+        assert_eq!(not_linked("[a](a.md) [p](pictures/) [b](b.md)", &names), [""; 0]);
     }
 
     #[test]
