@@ -30,6 +30,8 @@ struct Open {
     peer: PublicKey,
     since: Instant,
     link: Link,
+    /// Whether its peer has all that there was for it, and only its own last words are waited for.
+    is_flushed: bool,
 }
 
 impl Links {
@@ -43,7 +45,8 @@ impl Links {
         }
         self.n_opened += 1;
         let link = Link::open(self.n_opened, connection, self.topic, self.events.clone());
-        self.open.insert(self.n_opened, Open { peer, since: Instant::now(), link });
+        let open = Open { peer, since: Instant::now(), link, is_flushed: false };
+        self.open.insert(self.n_opened, open);
     }
 
     fn close_oldest_of(&mut self, peer: &PublicKey) {
@@ -95,6 +98,18 @@ impl Links {
         let was_in_use = self.in_use(&peer).is_some_and(|(newest, _)| newest == number);
         self.open.remove(&number);
         was_in_use
+    }
+
+    /// Notes that a link's peer has all that there was for it.
+    pub(super) fn note_flushed(&mut self, number: u64) {
+        if let Some(open) = self.open.get_mut(&number) {
+            open.is_flushed = true;
+        }
+    }
+
+    /// Closes those whose peers have all that there was for them.
+    pub(super) fn close_flushed(&mut self) {
+        self.open.retain(|_, open| !open.is_flushed);
     }
 
     /// Nothing more will be sent to `peer` over those that are open now.

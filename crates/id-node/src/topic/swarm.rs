@@ -322,7 +322,7 @@ impl Swarm {
         let Some(peer) = self.links.peer_of(link) else { return };
         match event {
             LinkEvent::Heard(heard) => self.on_heard(peer, heard),
-            LinkEvent::Flushed => {}
+            LinkEvent::Flushed => self.links.note_flushed(link),
             LinkEvent::Ended(end) => self.on_ended(link, peer, end),
         }
     }
@@ -548,6 +548,8 @@ impl Swarm {
     async fn leave(mut self, mut heard: mpsc::Receiver<(u64, LinkEvent)>) {
         self.command(proto::Command::Quit);
         self.links.finish_all();
+        // Those that were finished before have been heard of already, and linger for the last words of peers.
+        self.links.close_flushed();
         while !self.links.are_none() {
             if let Some((link, LinkEvent::Flushed | LinkEvent::Ended(_))) = heard.recv().await {
                 self.links.remove(link);

@@ -1,3 +1,4 @@
+use futures::FutureExt;
 use id_proto::{Network, iroh_base::SecretKey};
 use iroh::endpoint::presets;
 
@@ -13,8 +14,13 @@ fn peer() -> PublicKey {
 
 /// A swarm that nothing runs, so that a test does each step.
 async fn swarm() -> (Swarm, Endpoint) {
-    let builder = Endpoint::builder(presets::Minimal).clear_ip_transports();
-    let endpoint = builder.bind_addr("127.0.0.1:0").unwrap().bind().await.unwrap();
+    let (swarm, _, endpoint) = swarm_with_links().await;
+    (swarm, endpoint)
+}
+
+/// The same, and what its links tell.
+async fn swarm_with_links() -> (Swarm, mpsc::Receiver<(u64, LinkEvent)>, Endpoint) {
+    let endpoint = endpoint().await;
     let network = Network::public();
     let around = Surroundings {
         endpoint: endpoint.clone(),
@@ -27,7 +33,14 @@ async fn swarm() -> (Swarm, Endpoint) {
         book: AddressBook::default(),
         access: Access::new(AccessList::default()),
     };
-    (Swarm::new(around).0, endpoint)
+    let (swarm, heard) = Swarm::new(around);
+    (swarm, heard, endpoint)
+}
+
+async fn endpoint() -> Endpoint {
+    let builder = Endpoint::builder(presets::Minimal).clear_ip_transports();
+    let builder = builder.alpns(vec![ALPN.to_vec()]);
+    builder.bind_addr("127.0.0.1:0").unwrap().bind().await.unwrap()
 }
 
 impl Swarm {
@@ -206,4 +219,21 @@ async fn what_waits_for_a_dial_is_bounded_and_so_are_the_dials() {
     }
     assert_eq!((swarm.waiting[&peer()].len(), swarm.dials.len()), (MAX_WAITING, 1));
     endpoint.close().await;
+}
+
+/// The peer neither answers nor closes, as one that has nothing more to say.
+#[tokio::test]
+async fn whoever_leaves_does_not_wait_for_a_peer_that_has_all_that_there_was_for_it() {
+    let (mut swarm, mut heard, here) = swarm_with_links().await;
+    let there = endpoint().await;
+    let accepting = async { there.accept().await.unwrap().await.unwrap() };
+    let (connection, _accepted) = futures::join!(here.connect(there.addr(), ALPN), accepting);
+    swarm.open(there.id(), connection.unwrap());
+    swarm.links.finish_all_of(&there.id());
+    let (link, event) = heard.recv().await.unwrap();
+    assert!(matches!(event, LinkEvent::Flushed), "{event:?}");
+    swarm.on_link(link, event);
+    assert!(swarm.links.have(&there.id()), "it lingers");
+    swarm.leave(heard).now_or_never().expect("nothing is left to wait for");
+    futures::join!(here.close(), there.close());
 }
