@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     config::NodeConfig,
     membership::View,
-    rendezvous::{Dht, Offer, Rendezvous, Seeker, add_lookup_to},
+    rendezvous::{Dht, DhtCounts, Offer, Rendezvous, Seeker, add_lookup_to},
     topic::{GossipCounts, Joiner},
 };
 
@@ -34,6 +34,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     dht: Option<Rendezvous>,
+    dht_counts: DhtCounts,
     mdns: Option<Mdns>,
     dns: Option<DnsNames>,
     _lookup: Option<AbortOnDropHandle<()>>,
@@ -59,6 +60,8 @@ pub(crate) struct Reports {
     pub(crate) dht: Option<watch::Receiver<String>>,
     pub(crate) mdns: Option<watch::Receiver<String>>,
     pub(crate) dns: Option<watch::Receiver<String>>,
+    /// How dealings with the DHT ended; nothing, if it isn't in use.
+    pub(crate) dht_counts: DhtCounts,
 }
 
 impl Channels {
@@ -67,6 +70,7 @@ impl Channels {
         let guide = Guide::new(&around.endpoint, around.joiner.clone(), around.access.clone());
         let dht = config.dht.clone().map(Dht::new);
         Self {
+            dht_counts: dht.as_ref().map(|dht| dht.counts().clone()).unwrap_or_default(),
             _lookup: dht.clone().and_then(|dht| look_up_in(dht, config, around)),
             dht: dht.map(|dht| search(dht, config, around, guide.clone())),
             mdns: config.mdns.then(|| Mdns::spawn(config, around, guide.clone())),
@@ -82,6 +86,7 @@ impl Channels {
             dht: self.dht.as_ref().map(Rendezvous::watch),
             mdns: self.mdns.as_ref().map(Mdns::watch),
             dns: self.dns.as_ref().map(DnsNames::watch),
+            dht_counts: self.dht_counts.clone(),
         }
     }
 }
@@ -114,6 +119,7 @@ impl Reports {
 }
 
 fn search(dht: Dht, config: &NodeConfig, around: &Surroundings, guide: Guide) -> Rendezvous {
+    let counts = dht.counts().clone();
     let seeker = Seeker {
         network: &config.network,
         key: around.endpoint.secret_key(),
@@ -121,6 +127,7 @@ fn search(dht: Dht, config: &NodeConfig, around: &Surroundings, guide: Guide) ->
         role: config.role,
         view: around.view.clone(),
         guide,
+        counts,
     };
     Rendezvous::spawn(dht, seeker)
 }

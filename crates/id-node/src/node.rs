@@ -35,7 +35,7 @@ use crate::{
     membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
     reload::{ReloadEnd, Reloads},
     routes::Routes,
-    service::{Answerer, Service},
+    service::{Answerer, BusyCounts, Service},
     topic::{GossipCounts, GossipHandler, Topic, TopicOptions},
 };
 
@@ -129,6 +129,7 @@ impl Node {
             channels: channels.reports(config.gossip.then(|| counts.clone())),
             gossip: counts,
             access: access.clone(),
+            busy: BusyCounts::default(),
             reloads: reloads.clone(),
             handover,
         });

@@ -9,6 +9,7 @@
 mod attempts;
 mod board;
 pub(crate) mod check;
+mod counts;
 mod dht;
 mod lookup;
 pub(crate) mod record;
@@ -20,6 +21,7 @@ mod tests;
 use std::sync::Arc;
 
 pub(crate) use board::Board;
+pub(crate) use counts::DhtCounts;
 pub(crate) use dht::Dht;
 use futures::{
     FutureExt, StreamExt,
@@ -60,6 +62,7 @@ pub(crate) struct Seeker<'a, L> {
     pub(crate) role: Role,
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) guide: L,
+    pub(crate) counts: DhtCounts,
 }
 
 /// Makes neighbours of those whose ids are known.
@@ -83,8 +86,9 @@ impl Rendezvous {
         let records = Records::new(seeker.network, seeker.key);
         let view = seeker.view.borrow_and_update().clone();
         let now = seeker.clock.now().mono;
+        let search = Search::new(records.clone(), seeker.role, view, now, rand::random());
         let seeking = Seeking {
-            search: Search::new(records.clone(), seeker.role, view, now, rand::random()),
+            search: search.counting(seeker.counts),
             board,
             records,
             guide: seeker.guide,

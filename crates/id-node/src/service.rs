@@ -4,6 +4,7 @@
 //! that it doesn't know. Ours reads a bounded frame and answers what it can't decode with an error;
 //! from there on the request is irpc's.
 
+mod busy;
 mod callers;
 mod handshakes;
 #[cfg(any(test, feature = "test-util"))]
@@ -15,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use busy::Busy;
+pub(crate) use busy::BusyCounts;
 use callers::{Callers, Host, Limits};
 use handshakes::Handshakes;
 
@@ -85,6 +88,7 @@ pub(crate) struct Answerer {
     pub(crate) channels: Reports,
     pub(crate) gossip: GossipCounts,
     pub(crate) access: Access,
+    pub(crate) busy: BusyCounts,
     pub(crate) reloads: Reloads,
     pub(crate) handover: Handover,
 }
@@ -98,13 +102,14 @@ impl Service {
     /// Lets callers prove their addresses while there are many of them, and ignores most attempts
     /// whose first packet doesn't say what they want.
     pub(crate) fn incoming_filter(&self) -> IncomingFilter {
-        let callers = self.callers.clone();
+        let (callers, busy) = (self.callers.clone(), self.node.busy.clone());
         Arc::new(move |incoming| {
             let now = Instant::now();
             let in_a_rush = callers.must_prove_address(now);
             if in_a_rush && !incoming.remote_addr_validated() {
                 IncomingFilterOutcome::Retry
             } else if !names_protocol(incoming) && !callers.hears_unclear(now) {
+                busy.count(Busy::Unclear);
                 IncomingFilterOutcome::Ignore
             } else {
                 IncomingFilterOutcome::Accept
@@ -125,7 +130,10 @@ impl ProtocolHandler for Service {
         tokio::select! {
             biased;
             done = timeout(HANDSHAKE_TIMEOUT, accepting) => Ok(done.map_err(|_| too_long())??),
-            () = handshake.must_give_way() => Err(too_long()),
+            () = handshake.must_give_way() => {
+                self.node.busy.count(Busy::Handshake);
+                Err(too_long())
+            }
         }
     }
 
@@ -137,6 +145,7 @@ impl ProtocolHandler for Service {
             return Ok(());
         }
         let Some(_visit) = self.callers.enter(caller, host(&connection)) else {
+            self.node.busy.count(Busy::Connection);
             connection.close(ErrorCode::Busy.number().into(), b"busy");
             return Ok(());
         };
@@ -266,6 +275,8 @@ impl Answerer {
         counters.push(("table_unverified".to_owned(), n_unverified));
         counters.extend(self.gossip.counters());
         counters.extend(self.access.counters());
+        counters.extend(self.busy.counters());
+        counters.extend(self.channels.dht_counts.counters());
         counters
     }
 
@@ -295,7 +306,7 @@ impl Answerer {
             return not_a_member();
         }
         if !callers.pays_for_list(caller, Instant::now()) {
-            return too_many_listings();
+            return self.too_many_listings();
         }
         let peer = match request.node_id() {
             Ok(peer) => peer,
@@ -319,6 +330,7 @@ impl Answerer {
             return not_an_operator();
         }
         if !callers.pays_for_handover(caller, Instant::now()) {
+            self.busy.count(Busy::Handover);
             return MetaResponse::error(ErrorCode::Busy, "that were too many peers at once");
         }
         match self.handover.hand(caller, request).await {
@@ -338,7 +350,7 @@ impl Answerer {
             return pages.send(not_a_member()).await;
         }
         if !callers.pays_for_list(caller, Instant::now()) {
-            return pages.send(too_many_listings()).await;
+            return pages.send(self.too_many_listings()).await;
         }
         let view = self.view.borrow().clone();
         let mut page = PeersPage::default();
@@ -351,6 +363,12 @@ impl Answerer {
             }
         }
         send_page(&pages, page).await
+    }
+
+    fn too_many_listings(&self) -> MetaResponse {
+        self.busy.count(Busy::Listing);
+        let why = "that were too many listings and explanations; one a second is fine";
+        MetaResponse::error(ErrorCode::Busy, why)
     }
 }
 
@@ -395,11 +413,6 @@ async fn read_request(recv: &mut RecvStream) -> Result<MetaRequest, MetaResponse
         }
         Err(error) => refuse(ErrorCode::Malformed, &error),
     }
-}
-
-fn too_many_listings() -> MetaResponse {
-    let why = "that were too many listings and explanations; one a second is fine";
-    MetaResponse::error(ErrorCode::Busy, why)
 }
 
 fn not_an_operator() -> MetaResponse {

@@ -50,6 +50,17 @@ struct ByEvent {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+struct ByWhat {
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+struct ByEnd {
+    what: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 struct ByList {
     list: &'static str,
 }
@@ -96,6 +107,10 @@ struct IdMetrics {
     gossip_events: Family<ByEvent, Counter>,
     /// Callers that were not answered, because the operator's lists don't admit them
     callers_refused: Counter,
+    /// What was turned away because there was too much to do
+    busy: Family<ByWhat, Counter>,
+    /// Dealings with the DHT, by what was done and how it ended
+    dht: Family<ByEnd, Counter>,
     /// Nodes on the operator's lists
     access_listed: Family<ByList, Gauge>,
     /// 1 for each way of finding peers that is in use, 0 for the others
@@ -171,6 +186,12 @@ impl IdMetrics {
         }
         let access = &node.answerer.access;
         self.callers_refused.inc_by(access.n_refused());
+        for (what, n) in node.answerer.busy.all() {
+            self.busy.get_or_create(&ByWhat { what }).inc_by(n);
+        }
+        for ((what, outcome), n) in node.answerer.channels.dht_counts.all() {
+            self.dht.get_or_create(&ByEnd { what, outcome }).inc_by(n);
+        }
         for (list, n) in access.list_sizes() {
             self.access_listed.get_or_create(&ByList { list }).set(signed(n));
         }

@@ -15,7 +15,7 @@ use mainline::{DEFAULT_BOOTSTRAP_NODES, MutableItem, async_dht::AsyncDht};
 use tokio::{net::lookup_host, sync::OnceCell, time::timeout};
 use tracing::debug;
 
-use super::{board::Board, record::Slot};
+use super::{board::Board, counts::DhtCounts, record::Slot};
 use crate::config::DhtBootstrap;
 
 /// How long a DHT node may take to answer. Origin: a round trip around the world, twice; mainline's
@@ -34,11 +34,18 @@ pub(crate) struct Dht(Arc<Inner>);
 struct Inner {
     bootstrap: DhtBootstrap,
     client: OnceCell<AsyncDht>,
+    counts: DhtCounts,
 }
 
 impl Dht {
     pub(crate) fn new(bootstrap: DhtBootstrap) -> Self {
-        Self(Arc::new(Inner { bootstrap, client: OnceCell::new() }))
+        let counts = DhtCounts::default();
+        Self(Arc::new(Inner { bootstrap, client: OnceCell::new(), counts }))
+    }
+
+    /// Where it is counted how dealings with it end.
+    pub(crate) fn counts(&self) -> &DhtCounts {
+        &self.0.counts
     }
 
     /// The client. If no bootstrap name resolves, that is an error, and the next call tries again.

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
-use super::dht::Dht;
+use super::{counts::Deal, dht::Dht};
 use crate::config::AnnounceAddrs;
 
 /// What a lookup is called in iroh's logs.
@@ -139,6 +139,12 @@ async fn put(dht: &Dht, key: &SecretKey, offer: EndpointAddr) -> Result<(), Stri
     if offer.is_empty() {
         return Ok(());
     }
+    let put = put_item(dht, key, offer).await;
+    dht.counts().count(if put.is_ok() { Deal::AddrsPublished } else { Deal::AddrsFailed });
+    put
+}
+
+async fn put_item(dht: &Dht, key: &SecretKey, offer: EndpointAddr) -> Result<(), String> {
     let item = write(key, offer)?;
     let client = dht.client().await?;
     let put = timeout(PUBLISH_TIMEOUT, client.put_mutable(item, None)).await;

@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     attempts::Attempts,
+    counts::{Deal, DhtCounts},
     record::{Record, Records},
     schedule::Schedule,
 };
@@ -93,6 +94,7 @@ pub(super) struct Search {
     last: Last,
     reported: String,
     is_silent: bool,
+    counts: DhtCounts,
 }
 
 /// A look that is under way.
@@ -159,7 +161,13 @@ impl Search {
             last: Last::default(),
             reported: String::new(),
             is_silent: false,
+            counts: DhtCounts::default(),
         }
+    }
+
+    /// The same, which counts there how looks and leavings end.
+    pub(super) fn counting(self, counts: DhtCounts) -> Self {
+        Self { counts, ..self }
     }
 
     /// Takes in one event. The effects are to be performed in their order.
@@ -232,6 +240,11 @@ impl Search {
         if self.schedule.leave_is_due(now.mono) {
             self.schedule.left(now, self.rng.random());
         }
+        self.counts.count(match end {
+            End::TimedOut => Deal::LookTimedOut,
+            End::Complete if n_authors == 0 => Deal::LookEmpty,
+            End::Complete => Deal::LookFound,
+        });
         self.last.look = Some(LastLook { n_values: look.values.len(), n_authors, end });
         self.report(effects);
     }
@@ -246,6 +259,7 @@ impl Search {
         if self.leaving_until.take().is_none() {
             return;
         }
+        self.counts.count(if result.is_ok() { Deal::RecordLeft } else { Deal::RecordFailed });
         if result.is_err() {
             self.schedule.leaving_failed(now.mono);
         }

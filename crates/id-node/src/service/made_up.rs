@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use id_proto::{Network, SignedAnnouncement, Source};
 use tokio::sync::watch;
 
-use super::Answerer;
+use super::{Answerer, BusyCounts};
 use crate::{
     access::{Access, AccessList},
     bootstrap::Reports,
@@ -48,6 +48,7 @@ pub(crate) fn answerer_of(own: SignedAnnouncement, entries: Vec<Arc<Entry>>) -> 
         channels: Reports::default(),
         gossip: GossipCounts::default(),
         access: Access::new(AccessList::default()),
+        busy: BusyCounts::default(),
         reloads: Reloads::default(),
         handover: handover::channel().0,
     }

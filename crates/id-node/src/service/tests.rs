@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 struct Served {
     router: Router,
     caller: Endpoint,
+    busy: BusyCounts,
 }
 
 impl Served {
@@ -39,9 +40,10 @@ impl Served {
         let (endpoint, caller) = (bind_on_loopback().await, bind_on_loopback().await);
         let own = sign(endpoint.secret_key(), short);
         let mut service = Service::new(answerer(own, peers));
+        let busy = service.node.busy.clone();
         service.callers = Callers::new(limits);
         let router = Router::builder(endpoint).incoming_filter(service.incoming_filter());
-        Self { router: router.accept(META_ALPN, service).spawn(), caller }
+        Self { router: router.accept(META_ALPN, service).spawn(), caller, busy }
     }
 
     fn addr(&self) -> EndpointAddr {
@@ -50,6 +52,11 @@ impl Served {
 
     async fn connect(&self) -> Connection {
         self.caller.connect(self.addr(), META_ALPN).await.unwrap()
+    }
+
+    /// What was turned away, and how often.
+    fn turned_away(&self) -> Vec<(&'static str, u64)> {
+        self.busy.all().into_iter().filter(|(_, n)| *n > 0).collect()
     }
 
     fn client(&self) -> Client {
@@ -277,6 +284,7 @@ async fn a_connection_too_many_is_told_that_we_are_busy() {
         let second = served.connect().await;
         assert_closed(&second, ErrorCode::Busy.number(), "busy").await;
         assert_lives(&first).await;
+        assert_eq!(served.turned_away(), [("connection", 1)]);
 
         first.close(0_u32.into(), b"done");
         let deadline = Instant::now() + PATIENCE;
@@ -356,6 +364,7 @@ async fn who_asks_for_the_table_again_and_again_is_told_that_we_are_busy_and_oth
             }
         }
         assert!(n_refused > 0, "twenty listings take less than 15 s");
+        assert_eq!(served.turned_away(), [("listing", n_refused)]);
         assert_lives(&connection).await;
         let other = bind_on_loopback().await;
         let connection = other.connect(served.addr(), META_ALPN).await.unwrap();

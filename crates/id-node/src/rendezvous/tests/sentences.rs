@@ -3,9 +3,12 @@
 use super::fixture::{MINUTE, World, id, ids, leaves, led_to, millis, reports, secs, value};
 use crate::{
     config::Role,
-    rendezvous::search::{
-        Effect, Event, LEAVE_TIMEOUT, LOOK_TIMEOUT, MAX_AUTHORS, MAX_MERGES, MAX_NAMED,
-        MAX_RECORDS, MAX_VALUES, Tone,
+    rendezvous::{
+        DhtCounts,
+        search::{
+            Effect, Event, LEAVE_TIMEOUT, LOOK_TIMEOUT, MAX_AUTHORS, MAX_MERGES, MAX_NAMED,
+            MAX_RECORDS, MAX_VALUES, Tone,
+        },
     },
 };
 
@@ -350,4 +353,33 @@ fn nobody_is_joined_twice_by_a_record_that_names_it_and_its_own() {
     assert_eq!(world.finds(1, &[2, 2, 1]), ids([1, 2]));
     assert_eq!(world.finds(2, &[1]), []);
     assert_ne!(id(1), id(2));
+}
+
+#[test]
+fn each_end_of_a_look_and_of_leaving_is_counted_once() {
+    let counts = DhtCounts::default();
+    let World { search, mono } = World::new();
+    let mut world = World { search: search.counting(counts.clone()), mono };
+    let counted = || -> Vec<_> {
+        counts.counters().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {n}")).collect()
+    };
+    world.tick();
+    assert_eq!(counted(), [""; 0]);
+    world.ends_with([1, 2]);
+    world.handle(Event::Left(Ok(())));
+    assert_eq!(counted(), ["dht_look_found 1", "dht_leave_done 1"]);
+    world.next_look();
+    world.ends_with([]);
+    // It was over before.
+    world.handle(Event::LookEnded);
+    world.handle(Event::Left(Ok(())));
+    assert_eq!(counted(), ["dht_look_found 1", "dht_look_empty 1", "dht_leave_done 1"]);
+    world.next_look();
+    world.mono += LOOK_TIMEOUT;
+    world.tick();
+    let look = ["dht_look_found 1", "dht_look_empty 1", "dht_look_timed_out 1"];
+    assert_eq!(counted()[..3], look);
+    while !leaves(&world.next()) {}
+    world.handle(Event::Left(Err("full".to_owned())));
+    assert!(counted().contains(&"dht_leave_failed 1".to_owned()), "{:?}", counted());
 }

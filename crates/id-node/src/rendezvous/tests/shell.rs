@@ -22,7 +22,7 @@ use crate::{
     config::Role,
     membership::View,
     rendezvous::{
-        Board, Lead, Rendezvous, Seeker,
+        Board, DhtCounts, Lead, Rendezvous, Seeker,
         record::{Records, Slot},
         search::LOOK_TIMEOUT,
     },
@@ -99,6 +99,7 @@ fn seek(authors: impl IntoIterator<Item = u16>, ends: Ends) -> Seeking {
             role: Role::Member,
             view: receiver,
             guide: Nowhere(asking),
+            counts: DhtCounts::default(),
         },
     );
     Seeking { rendezvous, asked, left, _view: sender }
