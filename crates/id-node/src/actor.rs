@@ -100,6 +100,7 @@ enum Outcome {
     },
     Synced {
         peer: PublicKey,
+        route: Option<Route>,
         end: SyncEnd,
     },
 }
@@ -332,7 +333,11 @@ impl Running {
                 self.routes.dialled(peer, route);
                 self.on_probed(peer, answer);
             }
-            Ok(Outcome::Synced { peer, end }) => self.step(Event::Synced { peer, end }),
+            Ok(Outcome::Synced { peer, route, end }) => {
+                // One that failed says nothing of the way: the peer may have answered, and refused.
+                route.into_iter().for_each(|route| self.routes.dialled(peer, Some(route)));
+                self.step(Event::Synced { peer, end });
+            }
             Err(error) => warn!(%error, "a task of the membership failed"),
         }
     }
@@ -509,8 +514,9 @@ async fn sync(
     if let Err(error) = &synced {
         info!(peer = %peer.fmt_short(), %error, "a sync failed");
     }
-    let end = synced.map_or_else(|error| end_of(error.kind), |()| SyncEnd::Complete);
-    Outcome::Synced { peer, end }
+    let route = synced.as_ref().ok().copied();
+    let end = synced.map_or_else(|error| end_of(error.kind), |_| SyncEnd::Complete);
+    Outcome::Synced { peer, route, end }
 }
 
 /// Whether the peer may have a table for us another time.
@@ -525,7 +531,12 @@ fn end_of(failure: FailKind) -> SyncEnd {
     }
 }
 
-async fn fetch(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Result<(), AskError> {
+/// Hands over what the peer tells, and returns how it was reached.
+async fn fetch(
+    client: Client,
+    peer: PublicKey,
+    told: mpsc::Sender<Told>,
+) -> Result<Route, AskError> {
     let session: Session = client.connect(peer.into()).await?;
     let mut pages = std::pin::pin!(session.list_peers(MAX_SYNC_ENTRIES));
     while let Some(page) = pages.next().await {
@@ -536,5 +547,8 @@ async fn fetch(client: Client, peer: PublicKey, told: mpsc::Sender<Told>) -> Res
             break;
         }
     }
-    Ok(())
+    Ok(session.route())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! How peers are reached: over the connections of gossip that are open, and by the last dial of ours that was
+//! How peers are reached: over the connections of gossip that are open, and by the last probe or sync that was
 //! answered. For people to read; nothing is decided by it.
 
 use std::{
