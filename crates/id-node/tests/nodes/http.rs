@@ -5,12 +5,22 @@ pub(crate) mod client;
 mod hostile;
 mod metrics;
 
-use id_node::{NodeConfig, id_client::id_proto::Network};
+use std::collections::BTreeSet;
+
+use id_node::{
+    NodeConfig,
+    id_client::id_proto::{Network, SignedAnnouncement},
+    iroh::SecretKey,
+    membership::View,
+};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 
 use self::client::{get, send, serve};
-use crate::lab::{lab, through};
+use crate::{
+    lab::{entry, knows, lab, through, until},
+    member::{Member, stranger},
+};
 
 #[tokio::test]
 async fn every_answer_says_how_browsers_shall_handle_it() {
@@ -143,7 +153,7 @@ async fn a_node_that_is_alone_lives_and_is_ready_for_who_wants_nobody_else() {
         assert_eq!(get(&server, "/readyz?min_peers=one").await.status, 400);
         assert_eq!(get(&server, "/readyz?max_peers=1").await.status, 400);
         let _other = lab.slow(&[&node]).await;
-        crate::lab::until(&node, "a peer", |view| view.entries.len() == 1).await;
+        until(&node, "a peer", |view| view.entries.len() == 1).await;
         let ready = get(&server, "/readyz?min_peers=1").await;
         assert_eq!((ready.status, ready.body.as_str()), (200, "ready: 1 peers known\n"));
     })
@@ -187,7 +197,7 @@ async fn peers_are_told_as_a_crawl_would_tell_them() {
         let named =
             NodeConfig { name: Some("oak".to_owned()), ..NodeConfig::new(Network::public()) };
         let other = lab.node(through(&[&node], named)).await;
-        crate::lab::until(&node, "a peer", |view| view.entries.len() == 1).await;
+        until(&node, "a peer", |view| view.entries.len() == 1).await;
         let server = serve(&node, "").await;
         let answer = get(&server, "/peers.json").await;
         assert_eq!(answer.header("content-type"), "application/json");
@@ -207,6 +217,49 @@ async fn peers_are_told_as_a_crawl_would_tell_them() {
         assert!(picture.body.contains("oak · "), "{}", picture.body);
     })
     .await;
+}
+
+/// Of a node that is alone, and of one that knows peers who answered, who didn't, and whom it hasn't asked yet.
+#[tokio::test]
+async fn peers_json_is_what_its_schema_describes() {
+    lab(async |lab| {
+        let node = lab.slow(&[]).await;
+        let server = serve(&node, "").await;
+        check_by_schema(&get(&server, "/peers.json").await.body);
+
+        let answers = lab.slow(&[&node]).await;
+        let fails = Member::join(lab, Network::public(), &node).await;
+        fails.stop_answering();
+        fails.announce(&fails.sign(fails.announcement())).await;
+        let dial = |view: &View, peer| entry(view, peer).and_then(|entry| entry.last_dial());
+        until(&node, "one answered, and one didn't", |view| {
+            dial(view, answers.id()) == Some(Ok(()))
+                && dial(view, fails.id()).is_some_and(|end| end.is_err())
+        })
+        .await;
+        // One a second is dialled.
+        let strangers = [(); 40].map(|()| SecretKey::generate());
+        for key in &strangers {
+            let said = stranger(key, &Network::public());
+            fails.announce(&SignedAnnouncement::sign(said, key).unwrap()).await;
+        }
+        until(&node, "the last one is known", |view| knows(view, strangers[39].public())).await;
+        let document = check_by_schema(&get(&server, "/peers.json").await.body);
+        let peers = document["peers"].as_array().unwrap().iter();
+        let statuses: BTreeSet<_> = peers.map(|peer| peer["status"].as_str().unwrap()).collect();
+        assert_eq!(statuses, BTreeSet::from(["answered", "failed", "not_asked"]), "{document}");
+    })
+    .await;
+}
+
+fn check_by_schema(document: &str) -> Value {
+    let schema = include_str!("../../../../docs/peers.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let document: Value = serde_json::from_str(document).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let faults: Vec<_> = validator.iter_errors(&document).map(|fault| fault.to_string()).collect();
+    assert_eq!(faults, [""; 0], "{document}");
+    document
 }
 
 #[tokio::test]
