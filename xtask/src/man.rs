@@ -47,3 +47,23 @@ fn completions(program: &Path, dir: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debian_packages_hold_every_page_and_every_script() {
+        let project = Project::load().unwrap();
+        for name in ["id-node", "id-cli"] {
+            let manifest = project.root.join("crates").join(name).join("Cargo.toml");
+            let manifest = fs::read_to_string(manifest).unwrap();
+            let scripts = COMPLETIONS.map(|(shell, file)| format!("completions/{shell}/{file}"));
+            let pages = "man/{name}*.1".to_owned();
+            for made in scripts.into_iter().chain([pages]) {
+                let asset = format!("[\"../../target/{}\",", made.replace("{name}", name));
+                assert!(manifest.contains(&asset), "{name} lacks {asset}");
+            }
+        }
+    }
+}
