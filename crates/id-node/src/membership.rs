@@ -53,6 +53,7 @@ use id_proto::{
 };
 pub use moment::Moment;
 pub use own::OwnFacts;
+pub(crate) use seq::floor_without_record;
 pub use stats::Stats;
 pub use table::{Entry, Share};
 pub use view::{Introducer, View};

@@ -32,7 +32,7 @@ use crate::{
     config::{NodeConfig, Role, address_policy, check_name},
     handover,
     http::{HostNames, HttpServer, Served},
-    membership::{Effect, Membership, MembershipConfig, OwnFacts, View},
+    membership::{Effect, Membership, MembershipConfig, OwnFacts, View, floor_without_record},
     reload::{ReloadEnd, Reloads},
     routes::Routes,
     service::{Answerer, BusyCounts, Service},
@@ -362,7 +362,9 @@ fn membership(
     facts: &OwnFacts,
     clock: Clock,
 ) -> (Membership, Vec<Effect>) {
-    let seq_floor = config.data_dir.as_ref().map_or(0, |dir| dir.seq_floor());
+    let lead = floor_without_record(clock.now().unix);
+    // Whoever keeps nothing has a new identity, of which nobody has heard.
+    let seq_floor = config.data_dir.as_ref().map_or(0, |dir| dir.seq_floor().max(lead));
     let configured = config.bootstrap.iter().map(|peer| peer.id);
     let membership = MembershipConfig {
         gossip: config.gossip,

@@ -6,7 +6,10 @@ use id_proto::GossipMessage;
 use proptest::prelude::*;
 
 use super::fixture::{World, announced, config, facts, secret, secs};
-use crate::membership::{Effect, Event, Membership, Now, seq::Seq};
+use crate::membership::{
+    Effect, Event, Membership, Now,
+    seq::{Seq, floor_without_record},
+};
 
 fn at(unix_millis: u64) -> Now {
     Now { mono: Duration::ZERO, unix: Duration::from_millis(unix_millis) }
@@ -25,8 +28,8 @@ fn a_minute_of_announcements_costs_one_reservation() {
     for second in 0..=60 {
         seq.next(at(second * 1000), &mut effects);
     }
-    assert!(matches!(effects[..], [Effect::ReserveSeq(60_001)]), "{effects:?}");
-    seq.next(at(60_002), &mut effects);
+    assert!(matches!(effects[..], [Effect::ReserveSeq(60_000)]), "{effects:?}");
+    seq.next(at(60_001), &mut effects);
     assert_eq!(effects.len(), 2);
 }
 
@@ -39,6 +42,21 @@ fn a_restart_with_the_clock_stepped_back_continues_above_the_floor() {
     let (after, effects) = Membership::new(secret(0), config(), facts(), floor, stepped_back);
     assert!(after.own.seq > floor && floor >= before.own.seq);
     assert!(matches!(effects[..], [Effect::ReserveSeq(next)] if next >= after.own.seq));
+}
+
+/// Started anew every other second, each run above what the one before it reserved, as if that had been killed.
+#[test]
+fn a_restart_without_its_record_or_with_an_old_one_continues_above_all_that_was_used() {
+    let (mut record, mut last) = (0, 0);
+    for run in 0..100 {
+        let now = at(1_700_000_000_000 + 2000 * run);
+        let without = floor_without_record(now.unix);
+        assert!(Seq::new(without).next(now, &mut Vec::new()) > last, "start {run}");
+        let mut effects = Vec::new();
+        last = Seq::new(without.max(record)).next(now, &mut effects);
+        let [Effect::ReserveSeq(up_to)] = effects[..] else { panic!("{effects:?}") };
+        record = up_to;
+    }
 }
 
 #[test]
