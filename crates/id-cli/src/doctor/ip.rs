@@ -3,6 +3,7 @@
 use super::{
     Finding, Step,
     facts::{Facts, WaysOut},
+    udp,
 };
 
 const STEP: Step = Step::Ip;
@@ -21,10 +22,22 @@ pub(super) fn judge(facts: &Facts) -> Finding {
             format!("IPv6 by {v6}, no IPv4"),
             "peers and DHT nodes without IPv6 can only be reached through a relay",
         ),
+        WaysOut { v4: None, v6: None } if reaches_somebody(facts) => Finding::warning(
+            STEP,
+            "there is no default route, neither by IPv4 nor by IPv6: only the local network is reached",
+            "nothing, if that is meant: members on the local network need no more",
+        ),
         WaysOut { v4: None, v6: None } => Finding::fault(
             STEP,
             "there is no way out, neither by IPv4 nor by IPv6",
-            "connect this machine to a network: `ip route` must show a default route",
+            "connect this machine to a network: `ip route` must show a default route, or without the internet one \
+             for multicast (`ip route add 224.0.0.0/4 dev INTERFACE`)",
         ),
     }
+}
+
+/// Whether there are others although no route leads to the internet.
+fn reaches_somebody(facts: &Facts) -> bool {
+    let by_multicast = facts.mdns.as_ref().is_some_and(|mdns| mdns.way_out.is_some());
+    by_multicast || udp::has_answer(facts)
 }

@@ -17,7 +17,8 @@ pub(super) fn judge(facts: &Facts) -> Finding {
         (Ok(()), None, _) => Finding::warning(
             STEP,
             "there is no way out for multicast",
-            "connect this machine to a local network; --no-mdns says that it isn't wanted",
+            "connect this machine to a local network; where there is no default route, multicast needs one of its own \
+             (`ip route add 224.0.0.0/4 dev INTERFACE`); --no-mdns says that it isn't wanted",
         ),
         (Ok(()), Some(ip), 0) => Finding::ok(STEP, format!("nobody answers by {ip}")),
         (Ok(()), Some(ip), n) => Finding::ok(STEP, format!("{n} members answer by {ip}")),

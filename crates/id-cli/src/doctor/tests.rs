@@ -333,10 +333,32 @@ fn without_a_network_nothing_else_is_blamed() {
         names: vec![name(Err("no answer".to_owned()))],
         dht: Some(DhtCheck { n_bootstrap: 0, ..dead_dht() }),
         relays: vec![relay(RelayState::Failed("unreachable".to_owned()))],
+        mdns: Some(MdnsCheck { way_out: None, bound: Ok(()), n_found: 0 }),
         peers: vec![silent(2)],
         ..well()
     };
     assert_blamed(&facts, Step::Ip);
+}
+
+#[test]
+fn local_network_without_a_way_to_the_internet_is_no_fault() {
+    let verdict = |way_out: Option<Ipv4Addr>, peers| {
+        let way_out = way_out.map(Into::into);
+        let facts = Facts {
+            ways_out: WaysOut::default(),
+            names: Vec::new(),
+            dht: None,
+            relays: Vec::new(),
+            mdns: Some(MdnsCheck { way_out, bound: Ok(()), n_found: 0 }),
+            peers,
+            ..well()
+        };
+        verdict(&facts, Step::Ip)
+    };
+    assert_eq!(verdict(None, Vec::new()), Verdict::Fault);
+    assert_eq!(verdict(None, vec![silent(2)]), Verdict::Fault);
+    assert_eq!(verdict(None, vec![peer(2)]), Verdict::Warning);
+    assert_eq!(verdict(Some(Ipv4Addr::new(10, 0, 0, 1)), Vec::new()), Verdict::Warning);
 }
 
 #[test]

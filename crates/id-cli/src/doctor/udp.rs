@@ -21,7 +21,7 @@ pub(super) fn judge(facts: &Facts) -> Finding {
         let of = asked.iter().filter(|it| it.has_answered == answered).map(|it| it.who);
         of.collect::<Vec<_>>().join(" and ")
     };
-    match (asked.iter().any(|it| it.has_answered), asked.len()) {
+    match (has_answer(facts), asked.len()) {
         (_, 0) => Finding::skipped(STEP, "nobody outside this machine was asked by UDP"),
         (true, _) => Finding::ok(STEP, format!("{} answered by UDP", names(true))),
         (false, 1) => Finding::warning(
@@ -40,6 +40,11 @@ pub(super) fn judge(facts: &Facts) -> Finding {
              not at all",
         ),
     }
+}
+
+/// Whether anybody outside answered.
+pub(super) fn has_answer(facts: &Facts) -> bool {
+    asked(facts).iter().any(|it| it.has_answered)
 }
 
 /// Multicast isn't among it: it comes in where nothing gets out.
