@@ -5,16 +5,18 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc::Receiver,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use nix::sys::signal::Signal;
 
 use crate::{
-    process::{Process, poll, terminate},
+    process::{Process, poll, signal, terminate},
     project::{Project, capture, pass},
-    swarm::{REST, Swarm, forget_settings},
+    swarm::{REST, Swarm, forget_settings, read_lines},
     tables,
 };
 
@@ -44,6 +46,7 @@ pub(crate) fn check(project: &Project, programs: &Path) -> Result<()> {
     tables::await_logs(&mut swarm, Instant::now() + LIMIT)?
         .context("the nodes never knew each other")?;
     examples.library(&swarm).context("the library's examples")?;
+    examples.embedded(&swarm).context("the example of an embedded node")?;
     examples.script(&mut swarm).context("examples/script")?;
     swarm.stop()
 }
@@ -80,6 +83,19 @@ impl Readers<'_> {
         Ok(())
     }
 
+    /// Two programs that embed a node meet, and end as they are told.
+    fn embedded(&self, swarm: &Swarm) -> Result<()> {
+        let program = self.programs.join("examples").join("embed");
+        let mut first = Embedded::start(swarm, &program, None)?;
+        let mut second = Embedded::start(swarm, &program, Some(&first.ticket))?;
+        for (here, there) in [(&first, &second), (&second, &first)] {
+            let met = here.line("met ")?;
+            ensure!(met.starts_with(&there.id), "{} met {met}, not {}", here.id, there.id);
+        }
+        second.end()?;
+        first.end()
+    }
+
     /// Somebody goes, and the command is run.
     fn script(&self, swarm: &mut Swarm) -> Result<()> {
         let last = swarm.nodes().len() - 1;
@@ -104,6 +120,44 @@ impl Readers<'_> {
         command.env("PATH", env::join_paths(dirs)?);
         Ok(command)
     }
+}
+
+/// A program with a node in it.
+struct Embedded {
+    process: Process,
+    lines: Receiver<String>,
+    id: String,
+    ticket: String,
+}
+
+impl Embedded {
+    fn start(swarm: &Swarm, program: &Path, ticket: Option<&str>) -> Result<Self> {
+        let mut command = Command::new(program);
+        let mut process = swarm.spawn(command.args(ticket).stdout(Stdio::piped()))?;
+        let lines = read_lines(process.take_stdout().context("stdout isn't a pipe")?);
+        let id = line_after(&lines, "this is ")?;
+        let ticket = line_after(&lines, "run this again with: ")?;
+        Ok(Self { process, lines, id, ticket })
+    }
+
+    fn line(&self, begin: &str) -> Result<String> {
+        line_after(&self.lines, begin)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        signal(Signal::SIGINT, &[self.process.id()])?;
+        let ended = poll(Instant::now() + LIMIT, REST, || self.process.ended())?;
+        let status = ended.context("it didn't end at Ctrl-C")?;
+        ensure!(status.success(), "it ended badly ({status})");
+        Ok(())
+    }
+}
+
+/// What follows `begin` in the next line, which has to begin so.
+fn line_after(lines: &Receiver<String>, begin: &str) -> Result<String> {
+    let line = lines.recv_timeout(LIMIT).with_context(|| format!("it never said `{begin}`"))?;
+    let rest = line.strip_prefix(begin).with_context(|| format!("it said {line}"))?;
+    Ok(rest.to_owned())
 }
 
 /// The script that waits for somebody to go. A child that hangs is ended by the caller's own deadline: its

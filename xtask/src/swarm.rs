@@ -228,7 +228,7 @@ fn await_end(node: &mut Node, deadline: Instant) -> Result<()> {
 
 /// Reads a node's stdout in a thread of its own, which ends with the node. A pipe alone can't be
 /// read with a deadline, and a node must never wait for someone to read what it prints.
-fn read_lines(stdout: ChildStdout) -> Receiver<String> {
+pub(crate) fn read_lines(stdout: ChildStdout) -> Receiver<String> {
     let (sender, receiver) = mpsc::sync_channel(16);
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {

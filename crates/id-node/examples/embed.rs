@@ -1,4 +1,8 @@
 //! A program that embeds a node: `cargo run -p id-node --example embed -- [TICKET]…`
+//!
+//! It says whom it meets, until Ctrl-C.
+
+use std::collections::BTreeSet;
 
 use id_node::{
     Node, NodeConfig,
@@ -17,16 +21,26 @@ async fn main() -> anyhow::Result<()> {
     let name = Some("embedded".to_owned());
     let config = NodeConfig { name, bootstrap, ..NodeConfig::new(network) };
     let node = Node::spawn(endpoint, config).await?;
+    println!("this is {}", node.id());
     println!("run this again with: {}", node.ticket());
 
-    let mut views = node.watch();
     tokio::select! {
-        _ = views.wait_for(|view| !view.entries.is_empty()) => {}
+        () = greet(&node) => {}
         _ = tokio::signal::ctrl_c() => {}
-    }
-    for entry in node.entries() {
-        println!("{} {:?}", entry.announcement.node_id, entry.announcement.name);
     }
     node.shutdown().await;
     Ok(())
+}
+
+/// Says who is there for the first time.
+async fn greet(node: &Node) {
+    let (mut views, mut met) = (node.watch(), BTreeSet::new());
+    views.mark_changed();
+    while views.changed().await.is_ok() {
+        for peer in &views.borrow_and_update().entries {
+            if met.insert(peer.node_id()) {
+                println!("met {} {:?}", peer.node_id(), peer.announcement.name);
+            }
+        }
+    }
 }
