@@ -95,6 +95,8 @@ impl Project {
 impl Binaries {
     /// Those that a build left there.
     pub(crate) fn in_dir(dir: &Path) -> Result<Self> {
+        // They are started in other directories, from where a relative path leads elsewhere.
+        let dir = dir.canonicalize().with_context(|| format!("there is no {}", dir.display()))?;
         let binaries = Self { node: dir.join("id-node"), cli: dir.join("id-cli") };
         for path in [&binaries.node, &binaries.cli] {
             ensure!(path.exists(), "the build left no {}", path.display());
