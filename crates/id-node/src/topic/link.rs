@@ -30,6 +30,9 @@ const MAX_RATE: u32 = 4000;
 const LINGER: Duration = Duration::from_secs(5);
 /// How long after refusing a stream a peer that leaves may take to close. Origin: a guess.
 const LEAVES_WITHIN: Duration = Duration::from_millis(1500);
+/// How long what a peer sent before it was gone may be on its way, of that. Origin: a guess; a few packets at most, and
+/// a round trip by satellite.
+const LAST_WORDS: Duration = Duration::from_millis(700);
 
 /// What is known of a link by its number.
 #[derive(Debug)]
@@ -255,14 +258,23 @@ fn framed(message: &[u8]) -> Vec<u8> {
 async fn give(pulse: &mut Pulse, stream: &mut SendStream, bytes: &[u8]) -> Result<(), End> {
     match pulse.unless_stuck(stream.write_all(bytes)).await? {
         Ok(()) => Ok(()),
-        // Whoever leaves refuses its streams a moment before it closes.
-        Err(WriteError::Stopped(_)) => {
-            match timeout(LEAVES_WITHIN, pulse.connection.closed()).await {
-                Ok(_) => Err(End::Closed),
-                Err(_) => Err(End::Stalled),
-            }
-        }
+        Err(WriteError::Stopped(_)) => Err(refused(&pulse.connection, stream).await),
         Err(_) => Err(End::Closed),
+    }
+}
+
+/// What it means that a peer refuses a stream. Whoever leaves does so a moment before it closes; and whoever
+/// is killed in that moment, or told twice to stop, is gone without, and may be back already.
+async fn refused(connection: &Connection, stream: &mut SendStream) -> End {
+    if timeout(LAST_WORDS, connection.closed()).await.is_ok() {
+        return End::Closed;
+    }
+    let n_heard = connection.stats().udp_rx.datagrams;
+    // Whoever is there acknowledges this.
+    let _ = stream.reset(VarInt::from_u32(0));
+    match timeout(LEAVES_WITHIN - LAST_WORDS, connection.closed()).await {
+        Err(_) if connection.stats().udp_rx.datagrams > n_heard => End::Stalled,
+        _ => End::Closed,
     }
 }
 

@@ -436,6 +436,44 @@ async fn a_neighbour_that_was_dialled_and_does_not_read_is_cut_off() {
     .await;
 }
 
+/// As one that is killed while it says goodbye, by which its connections don't end.
+#[tokio::test]
+async fn a_neighbour_that_vanishes_as_it_leaves_is_let_in_again_at_once() {
+    lab(async |lab| {
+        let node = lab.fast(&[]).await;
+        let (key, at, topic) = (SecretKey::generate(), addr(&node), node.network().gossip_topic());
+        let dying = key.clone();
+        let died = tokio::task::spawn_blocking(move || {
+            let life = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let leaving = life.block_on(async {
+                let endpoint = mute_endpoint(dying).await;
+                let connection = endpoint.connect(at, GOSSIP_ALPN).await.unwrap();
+                let mut stream = connection.open_uni().await.unwrap();
+                for frame in [&topic[..], JOIN] {
+                    say(&mut stream, frame).await.unwrap();
+                }
+                let mut unwanted = connection.accept_uni().await.unwrap();
+                unwanted.stop(0_u32.into()).unwrap();
+                // The next announcement finds it refused; then nothing is heard any more.
+                while connection.stats().frame_tx.stop_sending == 0 {
+                    tokio::task::yield_now().await;
+                }
+                (endpoint, connection)
+            });
+            // No task of its endpoint runs any more, and no destructor says goodbye.
+            life.shutdown_background();
+            std::mem::forget(leaving);
+        });
+        died.await.unwrap();
+        until(&node, "it is missed", |view| view.neighbours.is_empty()).await;
+        let again = Mute::join_as(lab, key, Kind::ReadsNothing, &[&node]).await;
+        until(&node, "it is a neighbour again", |view| view.neighbours == [again.id()]).await;
+        let client = Client::new(lab.endpoint().await);
+        assert_eq!(counter(&client, &node, "gossip_cut_off").await, 0);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn bad_neighbours_under_ever_new_names_do_not_keep_the_others_from_hearing_each_other() {
     lab(async |lab| {
