@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 mod failure;
+pub(crate) mod names;
 mod session;
 
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use futures::{
     stream::{self, BoxStream},
 };
 use id_proto::{
-    Network, NetworkTag, PeerEntry, PeersPage, SignedAnnouncement, StatusReport, version::META_ALPN,
+    BlobKey, NamedBlob, Network, NetworkTag, PeerEntry, PeersPage, SignedAnnouncement,
+    StatusReport, version::META_ALPN,
 };
 use iroh::{Endpoint, EndpointAddr};
 use tracing::debug;
@@ -137,6 +139,16 @@ impl Client {
         let check = move |page| checker.clone().run(move || believed(&page, network_tag)).map(Ok);
         let believed = pages.try_flatten_stream().map_ok(check).try_buffered(n_threads);
         believed.map_ok(|entries| stream::iter(entries).map(Ok)).try_flatten()
+    }
+
+    /// Asks `peer` for the blob that `key` calls; see [`Session::get_name`].
+    pub fn get_name(
+        &self,
+        peer: EndpointAddr,
+        key: &BlobKey,
+    ) -> impl Future<Output = Result<NamedBlob, AskError>> + Send + 'static + use<> {
+        let (dial, key) = (self.clone().dial(peer), key.clone());
+        within(self.timeout, async move { dial.await?.get_name(&key).await })
     }
 
     async fn dial(self, peer: EndpointAddr) -> Result<Session, AskError> {

@@ -35,6 +35,16 @@ pub enum FailKind {
     NotMember,
     /// The peer does this for its operators only, and we are none.
     NotOperator,
+    /// The peer lets only some change its names, and we are none of them.
+    NotWriter,
+    /// The peer has no such name, or no such blob with a name.
+    NotFound,
+    /// The name leads to another blob, which wasn't to be replaced.
+    NameTaken,
+    /// The peer doesn't hold the blob that a name was to lead to.
+    NoBlob,
+    /// The peer has no room for more names or blobs.
+    Full,
     /// The peer had too much to do.
     Busy,
     /// The peer reported a failure of its own.
@@ -55,6 +65,11 @@ impl FailKind {
         Self::Unsupported,
         Self::NotMember,
         Self::NotOperator,
+        Self::NotWriter,
+        Self::NotFound,
+        Self::NameTaken,
+        Self::NoBlob,
+        Self::Full,
         Self::Busy,
         Self::Internal,
     ];
@@ -81,6 +96,11 @@ impl FailKind {
             Self::Unsupported => "unsupported",
             Self::NotMember => "not_member",
             Self::NotOperator => "not_operator",
+            Self::NotWriter => "not_writer",
+            Self::NotFound => "not_found",
+            Self::NameTaken => "name_taken",
+            Self::NoBlob => "no_blob",
+            Self::Full => "full",
             Self::Busy => "busy",
             Self::Internal => "internal",
         }
@@ -116,6 +136,11 @@ impl From<ErrorResponse> for AskError {
             ErrorCode::Unsupported => FailKind::Unsupported,
             ErrorCode::NotMember => FailKind::NotMember,
             ErrorCode::NotOperator => FailKind::NotOperator,
+            ErrorCode::NotWriter => FailKind::NotWriter,
+            ErrorCode::NotFound => FailKind::NotFound,
+            ErrorCode::NameTaken => FailKind::NameTaken,
+            ErrorCode::NoBlob => FailKind::NoBlob,
+            ErrorCode::Full => FailKind::Full,
             ErrorCode::TooLarge => FailKind::TooLarge,
             ErrorCode::Busy => FailKind::Busy,
             ErrorCode::Malformed => FailKind::Protocol,

@@ -4,14 +4,17 @@
 
 use futures::{Stream, stream};
 use id_proto::{
-    DiscoverReport, Explanation, IntroducersReport, NetworkTag, PeersPage, SignedAnnouncement,
-    StatusReport, iroh_base::PublicKey,
+    BlobKey, DiscoverReport, Explanation, IntroducersReport, NameChange, NamedBlob, NetworkTag,
+    PeersPage, SignedAnnouncement, StatusReport, iroh_base::PublicKey,
 };
 use tokio::io::AsyncRead;
 
 use crate::{
     AskError, Whoami,
-    client::answer::{Answer, Pages},
+    client::{
+        answer::{Answer, Page, Pages},
+        names,
+    },
 };
 
 /// Reads the answer of `remote` to `Whoami`.
@@ -66,12 +69,44 @@ pub async fn discovered(
     Answer::new(recv).discovered(n_handed).await
 }
 
+/// Reads the answer to `Get`; see [`crate::Session::get_name`].
+///
+/// # Errors
+///
+/// As of [`crate::Session::get_name`].
+pub async fn blob(recv: impl AsyncRead + Unpin, key: &BlobKey) -> Result<NamedBlob, AskError> {
+    Answer::new(recv).blob(key).await
+}
+
+/// Reads the answer to `Put`, `Delete`, `Rename` or `Copy`.
+///
+/// # Errors
+///
+/// As of [`crate::Session::delete_name`].
+pub async fn change(recv: impl AsyncRead + Unpin) -> Result<NameChange, AskError> {
+    Answer::new(recv).change().await
+}
+
+/// Reads the answer to `List` for all names; see [`crate::Session::list_names`].
+pub fn list_names(
+    recv: impl AsyncRead + Unpin,
+    max_entries: u32,
+) -> impl Stream<Item = Result<NamedBlob, AskError>> {
+    names::listed(stream::try_unfold(Pages::new(Answer::new(recv), max_entries), next), None)
+}
+
 /// Reads the answer to `ListPeers`; see [`crate::Session::list_peers`].
 pub fn list_peers(
     recv: impl AsyncRead + Unpin,
     max_entries: u32,
 ) -> impl Stream<Item = Result<PeersPage, AskError>> {
-    let pages = Pages::new(Answer::new(recv), max_entries);
-    let next = async |mut pages: Pages<_>| Ok(pages.next().await?.map(|page| (page, pages)));
-    stream::try_unfold(pages, next)
+    stream::try_unfold(Pages::new(Answer::new(recv), max_entries), next)
+}
+
+async fn next<R, P>(mut pages: Pages<R, P>) -> Result<Option<(P, Pages<R, P>)>, AskError>
+where
+    R: AsyncRead + Unpin,
+    P: Page,
+{
+    Ok(pages.next().await?.map(|page| (page, pages)))
 }

@@ -80,6 +80,9 @@ fn questions() -> Vec<Seed> {
         &vectors::RESPONSE_INTRODUCERS,
         &vectors::RESPONSE_EXPLANATION,
         &vectors::RESPONSE_DISCOVERED,
+        &vectors::RESPONSE_BLOBS,
+        &vectors::RESPONSE_BLOB,
+        &vectors::RESPONSE_CHANGED,
     ];
     let requests = [
         &vectors::REQUEST_WHOAMI,
@@ -88,6 +91,14 @@ fn questions() -> Vec<Seed> {
         &vectors::REQUEST_INTRODUCERS,
         &vectors::REQUEST_EXPLAIN,
         &vectors::REQUEST_DISCOVER,
+        &vectors::REQUEST_PUT,
+        &vectors::REQUEST_GET,
+        &vectors::REQUEST_GET_HASH,
+        &vectors::REQUEST_LIST,
+        &vectors::REQUEST_DELETE,
+        &vectors::REQUEST_RENAME,
+        &vectors::REQUEST_COPY,
+        &vectors::REQUEST_FIND,
     ];
     let mut seeds = [of(REQUEST, &requests), of(RESPONSE, &responses)].concat();
     let answers = responses.map(|response| framed(&response.bytes()));
@@ -100,6 +111,14 @@ fn questions() -> Vec<Seed> {
     seeds.push((ANSWER.name, [&[200], vectors::FRAMED_RESPONSES.bytes().as_slice()].concat()));
     let discovered = framed(&vectors::RESPONSE_DISCOVERED.bytes());
     seeds.push((ANSWER.name, [&[254], discovered.as_slice()].concat()));
+    for (question, response) in [
+        (253, &vectors::RESPONSE_BLOB),
+        (252, &vectors::RESPONSE_CHANGED),
+        (251, &vectors::RESPONSE_BLOBS),
+    ] {
+        let answer = framed(&response.bytes());
+        seeds.push((ANSWER.name, [&[question], answer.as_slice()].concat()));
+    }
     seeds
 }
 

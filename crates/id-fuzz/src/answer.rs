@@ -5,10 +5,12 @@ use std::{num::NonZeroUsize, sync::LazyLock, time::Duration};
 use futures::{FutureExt, StreamExt};
 use id_client::{
     AskError, CrawlState, FailKind, Limits,
-    untrusted::{discovered, explanation, introducers, list_peers, status, whoami},
+    untrusted::{
+        blob, change, discovered, explanation, introducers, list_names, list_peers, status, whoami,
+    },
 };
 use id_proto::{
-    Network, PeersPage,
+    BlobKey, BlobName, Network, PeersPage,
     iroh_base::{EndpointAddr, PublicKey, SecretKey},
     limits::{MAX_ERROR_LEN, MAX_INTRODUCERS},
 };
@@ -26,6 +28,9 @@ const MAX_PEERS: usize = 32;
 
 /// How many announcements the documented report is about.
 const N_HANDED: u64 = 341;
+
+/// How many names are asked for.
+const N_NAMES: u32 = 16;
 
 /// The first byte is the question; other numbers are listings of so many entries.
 pub(crate) fn answer(bytes: &[u8]) -> Outcome {
@@ -53,6 +58,14 @@ pub(crate) fn answer(bytes: &[u8]) -> Outcome {
         254 => outcome(at_once(discovered(stream, N_HANDED)), |report| {
             assert_eq!(report.total(), Some(N_HANDED));
         }),
+        253 => {
+            let key = BlobKey::Name(BlobName::new("notes/today").expect("a name"));
+            outcome(at_once(blob(stream, &key)), |blob| {
+                assert_eq!(BlobKey::Name(blob.name), key);
+            })
+        }
+        252 => outcome(at_once(change(stream)), drop),
+        251 => names(stream),
         max_entries => listing(stream, u32::from(*max_entries)),
     }
 }
@@ -92,6 +105,19 @@ fn listing(stream: &[u8], max_entries: u32) -> Outcome {
     assert!(pages.len() <= max_entries as usize + 1);
     crawl(&pages, errors.into_iter().next());
     Outcome::understood_if(n_entries > 0)
+}
+
+/// Names come in order, at most so many, and a stream ends with its first error.
+fn names(stream: &[u8]) -> Outcome {
+    let listed: Vec<_> = at_once(list_names(stream, N_NAMES).collect());
+    let n_named = listed.iter().take_while(|name| name.is_ok()).count();
+    let (named, errors) = listed.split_at(n_named);
+    assert!(errors.len() <= 1, "a stream ends with its first error");
+    errors.iter().for_each(|error| check_error(error.as_ref().unwrap_err()));
+    assert!(n_named <= N_NAMES as usize);
+    let named = named.iter().map(|name| &name.as_ref().unwrap().name);
+    assert!(named.is_sorted_by(|one, next| one < next));
+    Outcome::understood_if(n_named > 0)
 }
 
 /// A crawl of one peer, which answers so. Its counts add up, and who is in the report has signed.

@@ -3,14 +3,15 @@
 use std::sync::LazyLock;
 
 use id_proto::{
-    About, DecodeError, DiscoverReport, DiscoverRequest, ErrorCode, Explanation, GossipMessage,
-    IntroducersReport, Leave, MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, Signed,
-    Statement, StatusReport, Unverified, UnverifiedAnnouncement, UnverifiedLeave,
+    About, BlobKey, BlobName, DecodeError, DiscoverReport, DiscoverRequest, ErrorCode, Explanation,
+    GossipMessage, IntroducersReport, Leave, MetaRequest, MetaResponse, NameChange, NamedBlob,
+    PeerAnnouncement, PeerEntry, Signed, Statement, StatusReport, Unverified,
+    UnverifiedAnnouncement, UnverifiedLeave,
     iroh_base::{SecretKey, TransportAddr},
     limits::{
-        INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_EXPLANATION_LEN,
-        MAX_GOSSIP_LEN, MAX_INTRODUCERS, MAX_LIST_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN,
-        MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
+        INTERVAL_SECS, MAX_ADDRS, MAX_AGENT_LEN, MAX_BLOB_ENTRY_LEN, MAX_BLOB_NAME_LEN,
+        MAX_ENTRY_LEN, MAX_EXPLANATION_LEN, MAX_GOSSIP_LEN, MAX_INTRODUCERS, MAX_LIST_LEN,
+        MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN,
     },
 };
 
@@ -126,10 +127,50 @@ pub(crate) fn request(bytes: &[u8]) -> Outcome {
     assert!(bytes.len() <= MAX_REQUEST_LEN);
     is_strict(bytes, MetaRequest::decode);
     is_fixed_point(&request, MetaRequest::encode, MetaRequest::decode);
-    if let MetaRequest::Discover(request) = &request {
-        handed(request);
+    match &request {
+        MetaRequest::Discover(request) => handed(request),
+        _ => names(&request).into_iter().flatten().for_each(|name| is_name(&name)),
     }
     Understood
+}
+
+/// The names in a request, as far as they are any.
+fn names(request: &MetaRequest) -> Vec<Option<BlobName>> {
+    match request {
+        MetaRequest::Put(request) => vec![request.name().ok()],
+        MetaRequest::Get(request) => match request.key() {
+            Ok(BlobKey::Name(name)) => vec![Some(name)],
+            _ => Vec::new(),
+        },
+        MetaRequest::List(request) => vec![request.after().ok().flatten()],
+        MetaRequest::Delete(request) => vec![request.name().ok()],
+        MetaRequest::Rename(request) => vec![request.from().ok(), request.to().ok()],
+        MetaRequest::Copy(request) => vec![request.from().ok(), request.to().ok()],
+        MetaRequest::Find(request) => vec![request.query().ok()],
+        _ => Vec::new(),
+    }
+}
+
+fn is_name(name: &BlobName) {
+    assert!((1..=MAX_BLOB_NAME_LEN).contains(&name.as_str().len()));
+    assert!(!name.as_str().contains(char::is_control));
+}
+
+fn named_blob(bytes: &[u8]) {
+    if let Ok(blob) = NamedBlob::decode(bytes) {
+        assert!(bytes.len() <= MAX_BLOB_ENTRY_LEN);
+        is_name(&blob.name);
+        is_strict(bytes, NamedBlob::decode);
+        is_fixed_point(&blob, |blob| blob.encode().into_vec(), NamedBlob::decode);
+    }
+}
+
+fn name_change(bytes: &[u8]) {
+    if let Ok(change) = NameChange::decode(bytes) {
+        assert!(bytes.len() <= MAX_BLOB_ENTRY_LEN);
+        is_strict(bytes, NameChange::decode);
+        is_fixed_point(&change, |change| change.encode().into_vec(), NameChange::decode);
+    }
 }
 
 /// What can be read of the items can be written again, and reads as the same.
@@ -154,7 +195,7 @@ pub(crate) fn response(bytes: &[u8]) -> Outcome {
             assert_eq!(error.code().number(), error.code);
             // Of the codes that we know, each has one number.
             let is_named = !matches!(error.code(), ErrorCode::Other(_));
-            assert_eq!(is_named, (1..=7).contains(&error.code));
+            assert_eq!(is_named, (1..=12).contains(&error.code));
         }
         MetaResponse::Whoami(whoami) => {
             if let Some(item) = &whoami.about {
@@ -181,6 +222,9 @@ pub(crate) fn response(bytes: &[u8]) -> Outcome {
         MetaResponse::Discovered(report) => {
             discover_report(&report);
         }
+        MetaResponse::Blobs(page) => page.items().flatten().for_each(named_blob),
+        MetaResponse::Blob(item) => named_blob(&item),
+        MetaResponse::Changed(item) => name_change(&item),
     }
     Understood
 }

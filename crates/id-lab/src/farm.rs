@@ -260,10 +260,6 @@ async fn answer(connection: &Connection, table: &Table) {
         // Whoever doesn't wait for the answer misses it.
         let _ = match message {
             MetaMessage::Whoami(request) => request.tx.send(table.about.clone()).await,
-            MetaMessage::Status(request) => request.tx.send(refusal()).await,
-            MetaMessage::Introducers(request) => request.tx.send(refusal()).await,
-            MetaMessage::Explain(request) => request.tx.send(refusal()).await,
-            MetaMessage::Discover(request) => request.tx.send(refusal()).await,
             MetaMessage::ListPeers(request) => {
                 for page in &table.pages {
                     if request.tx.send(page.clone()).await.is_err() {
@@ -272,6 +268,7 @@ async fn answer(connection: &Connection, table: &Table) {
                 }
                 Ok(())
             }
+            other => other.refuse(refusal()).await,
         };
     }
     connection.closed().await;

@@ -56,11 +56,7 @@ async fn answer(connection: &Connection) {
         // Whoever doesn't wait for the answer misses it.
         let _ = match message {
             MetaMessage::Whoami(request) => request.tx.send(whoami.clone()).await,
-            MetaMessage::Status(request) => request.tx.send(refusal()).await,
-            MetaMessage::Introducers(request) => request.tx.send(refusal()).await,
-            MetaMessage::Explain(request) => request.tx.send(refusal()).await,
-            MetaMessage::Discover(request) => request.tx.send(refusal()).await,
-            MetaMessage::ListPeers(request) => request.tx.send(refusal()).await,
+            other => other.refuse(refusal()).await,
         };
     }
     connection.closed().await;

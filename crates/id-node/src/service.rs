@@ -225,6 +225,7 @@ impl Answerer {
             MetaMessage::Discover(ask) => {
                 ask.tx.send(self.discover(caller, callers, ask.inner).await).await
             }
+            about_blobs => about_blobs.refuse(no_blobs()).await,
         }
     }
 
@@ -417,6 +418,10 @@ async fn read_request(recv: &mut RecvStream) -> Result<MetaRequest, MetaResponse
 
 fn not_an_operator() -> MetaResponse {
     MetaResponse::error(ErrorCode::NotOperator, "only operators may hand over peers here")
+}
+
+fn no_blobs() -> MetaResponse {
+    MetaResponse::error(ErrorCode::Unsupported, "this node holds no blobs")
 }
 
 fn not_a_member() -> MetaResponse {

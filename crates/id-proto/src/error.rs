@@ -98,3 +98,24 @@ pub enum ParsePeerError {
     #[error("the ticket is damaged: {0}")]
     BadTicket(String),
 }
+
+/// Why a string is no name of a blob, or no hash of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseBlobError {
+    /// An empty name.
+    #[error("the name is empty")]
+    NameEmpty,
+    /// Longer than [`crate::limits::MAX_BLOB_NAME_LEN`].
+    #[error("the name has {len} bytes, the limit is {max}", max = crate::limits::MAX_BLOB_NAME_LEN)]
+    NameTooLong {
+        /// Its length.
+        len: usize,
+    },
+    /// A control character, such as a line break.
+    #[error("the name has a control character")]
+    NameControl,
+    /// Not 64 hex digits.
+    #[error("no hash: 64 hex digits are expected")]
+    NoHash,
+}

@@ -14,11 +14,14 @@ pub mod limits;
 pub mod version;
 
 mod announcement;
+mod blob;
 mod discover;
 mod error;
 mod explain;
 mod items;
 mod message;
+#[cfg(feature = "service")]
+mod names;
 mod network;
 mod peer;
 mod query;
@@ -31,14 +34,21 @@ pub use announcement::{
     Leave, PeerAnnouncement, SignedAnnouncement, SignedLeave, UnverifiedAnnouncement,
     UnverifiedLeave,
 };
+pub use blob::{BlobHash, BlobKey, BlobName, BlobsPage, IfTaken, Match, NameChange, NamedBlob};
 pub use discover::DiscoverReport;
-pub use error::{BadSignature, DecodeError, NetworkError, ParsePeerError, SignError};
+pub use error::{
+    BadSignature, DecodeError, NetworkError, ParseBlobError, ParsePeerError, SignError,
+};
 pub use explain::{
     AuthorBudget, Departed, Explanation, Introducer, IntroducersReport, LastDial, LastRefusal,
     Lost, NextDial, Word,
 };
 pub use iroh_base;
 pub use message::GossipMessage;
+#[cfg(feature = "service")]
+pub use names::{
+    CopyRequest, DeleteRequest, FindRequest, GetRequest, ListRequest, PutRequest, RenameRequest,
+};
 pub use network::{DEFAULT_SECRET, DEFAULT_TOPIC, MembershipProof, Network, NetworkTag};
 pub use peer::{Invitation, PeerRef, Ticket};
 pub use query::{

@@ -81,6 +81,15 @@ pub const MAX_ERROR_LEN: usize = 256;
 /// Origin: a guess; our own lists have some forty. Decoded, such a list takes 48 KiB at most.
 pub const MAX_LIST_LEN: usize = 1024;
 
+/// Longest name of a blob, in bytes of UTF-8. Origin: the longest file name of common file systems.
+pub const MAX_BLOB_NAME_LEN: usize = 255;
+
+/// Longest entry of a page of names, and longest report of a change of one, in bytes, of whatever
+/// version.
+///
+/// Origin: version 1 takes at most 300; the rest is for later ones.
+pub const MAX_BLOB_ENTRY_LEN: usize = 512;
+
 /// Most peers in a ticket. Origin: a QR code and a command line still hold it.
 pub const MAX_TICKET_PEERS: usize = 16;
 

@@ -11,6 +11,7 @@ use serde_bytes::{ByteBuf, Bytes};
 
 use crate::{
     announcement::{SignedAnnouncement, UnverifiedAnnouncement, claimed_author, decode_key},
+    blob::BlobsPage,
     error::{BadSignature, DecodeError},
     items::Items,
     limits::{MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_LIST_LEN, MAX_RESPONSE_LEN},
@@ -35,6 +36,12 @@ pub enum MetaResponse {
     Explanation(ByteBuf),
     /// Answers `Discover`: an encoded [`crate::DiscoverReport`].
     Discovered(ByteBuf),
+    /// One page of the answer to `List` or `Find`.
+    Blobs(BlobsPage),
+    /// Answers `Get`: an encoded [`crate::NamedBlob`].
+    Blob(ByteBuf),
+    /// Answers `Put`, `Delete`, `Rename` and `Copy`: an encoded [`crate::NameChange`].
+    Changed(ByteBuf),
 }
 
 impl MetaResponse {
@@ -45,7 +52,7 @@ impl MetaResponse {
 
     /// Decodes at most [`MAX_RESPONSE_LEN`] bytes, strictly.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        wire::decode(bytes, MAX_RESPONSE_LEN, 7)
+        wire::decode(bytes, MAX_RESPONSE_LEN, 10)
     }
 
     /// An error response; a long message is cut at [`MAX_ERROR_LEN`].
@@ -90,6 +97,17 @@ pub enum ErrorCode {
     Internal,
     /// The server does this for its operators only, and the caller is none.
     NotOperator,
+    /// The server lets its operators change names, and those whom they allow to, and the caller is
+    /// neither.
+    NotWriter,
+    /// No such name leads to a blob, or the blob has no name.
+    NotFound,
+    /// The name leads to another blob, which wasn't to be replaced.
+    NameTaken,
+    /// The server doesn't hold the blob that a name was to lead to.
+    NoBlob,
+    /// The server has no room for more names or blobs.
+    Full,
     /// A number that a later release gave a meaning.
     Other(u16),
 }
@@ -105,6 +123,11 @@ impl ErrorCode {
             Self::Busy => 5,
             Self::Internal => 6,
             Self::NotOperator => 7,
+            Self::NotWriter => 8,
+            Self::NotFound => 9,
+            Self::NameTaken => 10,
+            Self::NoBlob => 11,
+            Self::Full => 12,
             Self::Other(number) => number,
         }
     }
@@ -120,6 +143,11 @@ impl From<u16> for ErrorCode {
             5 => Self::Busy,
             6 => Self::Internal,
             7 => Self::NotOperator,
+            8 => Self::NotWriter,
+            9 => Self::NotFound,
+            10 => Self::NameTaken,
+            11 => Self::NoBlob,
+            12 => Self::Full,
             other => Self::Other(other),
         }
     }
@@ -305,7 +333,7 @@ pub struct PeersPage {
 
 /// What a page takes besides its items: variant, length of the items, `more`. The length of what
 /// fits into [`MAX_RESPONSE_LEN`] is a varint of at most three bytes.
-const PAGE_OVERHEAD: usize = 1 + 3 + 1;
+pub(crate) const PAGE_OVERHEAD: usize = 1 + 3 + 1;
 
 impl PeersPage {
     /// Appends an item if it still fits into [`MAX_RESPONSE_LEN`]. Returns whether it did.

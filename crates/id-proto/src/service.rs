@@ -2,7 +2,7 @@
 
 use iroh_base::PublicKey;
 use irpc::{
-    channel::{mpsc, oneshot},
+    channel::{SendError, mpsc, oneshot},
     rpc_requests,
 };
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ use crate::{
     error::DecodeError,
     items::Items,
     limits::MAX_REQUEST_LEN,
+    names::{
+        CopyRequest, DeleteRequest, FindRequest, GetRequest, ListRequest, PutRequest, RenameRequest,
+    },
     network::MembershipProof,
     query::MetaResponse,
     wire,
@@ -39,6 +42,28 @@ pub enum MetaRequest {
     /// Take in these peers, if you believe what they say. Only for the node's operators.
     #[rpc(tx = oneshot::Sender<MetaResponse>)]
     Discover(DiscoverRequest),
+    /// Let this name lead to a blob that you hold. Only for the node's writers.
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Put(PutRequest),
+    /// Which blob does this name lead to?
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Get(GetRequest),
+    /// Which names do you have? Answered by pages, in the order of the names' bytes.
+    #[rpc(tx = mpsc::Sender<MetaResponse>)]
+    List(ListRequest),
+    /// Forget this name. Only for the node's writers.
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Delete(DeleteRequest),
+    /// Let another name lead to where this one leads, and forget this one. Only for the node's
+    /// writers.
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Rename(RenameRequest),
+    /// Let another name lead to where this one leads. Only for the node's writers.
+    #[rpc(tx = oneshot::Sender<MetaResponse>)]
+    Copy(CopyRequest),
+    /// Which names have this in them? Answered by pages, the best match first.
+    #[rpc(tx = mpsc::Sender<MetaResponse>)]
+    Find(FindRequest),
 }
 
 impl MetaRequest {
@@ -50,7 +75,28 @@ impl MetaRequest {
     /// Decodes at most [`MAX_REQUEST_LEN`] bytes, strictly. [`DecodeError::UnknownVersion`] is a
     /// request of a later release.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        wire::decode(bytes, MAX_REQUEST_LEN, 6)
+        wire::decode(bytes, MAX_REQUEST_LEN, 13)
+    }
+}
+
+impl MetaMessage {
+    /// Answers any request so: with an error, which any request may be answered with.
+    pub async fn refuse(self, error: MetaResponse) -> Result<(), SendError> {
+        match self {
+            Self::Whoami(ask) => ask.tx.send(error).await,
+            Self::ListPeers(ask) => ask.tx.send(error).await,
+            Self::Status(ask) => ask.tx.send(error).await,
+            Self::Introducers(ask) => ask.tx.send(error).await,
+            Self::Explain(ask) => ask.tx.send(error).await,
+            Self::Discover(ask) => ask.tx.send(error).await,
+            Self::Put(ask) => ask.tx.send(error).await,
+            Self::Get(ask) => ask.tx.send(error).await,
+            Self::List(ask) => ask.tx.send(error).await,
+            Self::Delete(ask) => ask.tx.send(error).await,
+            Self::Rename(ask) => ask.tx.send(error).await,
+            Self::Copy(ask) => ask.tx.send(error).await,
+            Self::Find(ask) => ask.tx.send(error).await,
+        }
     }
 }
 

@@ -16,11 +16,13 @@ pub enum ProtocolVersion {
     V2 = 2,
     /// 0.1.0: `Discover`.
     V3 = 3,
+    /// 0.1.0: `Put`, `Get`, `List`, `Delete`, `Rename`, `Copy`, `Find`.
+    V4 = 4,
 }
 
 impl ProtocolVersion {
     /// Every version that this release speaks, oldest first.
-    pub const ALL: &[Self] = &[Self::V1, Self::V2, Self::V3];
+    pub const ALL: &[Self] = &[Self::V1, Self::V2, Self::V3, Self::V4];
 
     /// The number in `Whoami`'s answer.
     pub fn number(self) -> u16 {
@@ -45,7 +47,21 @@ pub const REGISTRY: &[WireEnum] = &[
     WireEnum { name: "Addr", variants: &["Relay", "V4", "V6"] },
     WireEnum {
         name: "MetaRequest",
-        variants: &["Whoami", "ListPeers", "Status", "Introducers", "Explain", "Discover"],
+        variants: &[
+            "Whoami",
+            "ListPeers",
+            "Status",
+            "Introducers",
+            "Explain",
+            "Discover",
+            "Put",
+            "Get",
+            "List",
+            "Delete",
+            "Rename",
+            "Copy",
+            "Find",
+        ],
     },
     WireEnum {
         name: "MetaResponse",
@@ -57,6 +73,9 @@ pub const REGISTRY: &[WireEnum] = &[
             "Introducers",
             "Explanation",
             "Discovered",
+            "Blobs",
+            "Blob",
+            "Changed",
         ],
     },
     WireEnum { name: "About", variants: &["V1"] },
@@ -67,5 +86,8 @@ pub const REGISTRY: &[WireEnum] = &[
     WireEnum { name: "Introducer", variants: &["V1"] },
     WireEnum { name: "Explanation", variants: &["V1"] },
     WireEnum { name: "DiscoverReport", variants: &["V1"] },
+    WireEnum { name: "BlobKey", variants: &["Name", "Hash"] },
+    WireEnum { name: "NamedBlob", variants: &["V1"] },
+    WireEnum { name: "NameChange", variants: &["V1"] },
     WireEnum { name: "Ticket", variants: &["V1"] },
 ];

@@ -245,6 +245,32 @@ pub(crate) struct DiscoverReportV1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+pub(crate) enum NamedBlob<'a> {
+    #[serde(borrow)]
+    V1(NamedBlobV1<'a>),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NamedBlobV1<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) hash: [u8; 32],
+    pub(crate) size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) enum NameChange {
+    V1(NameChangeV1),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct NameChangeV1 {
+    pub(crate) hash: [u8; 32],
+    pub(crate) size: u64,
+    pub(crate) n_names: u64,
+    pub(crate) replaced: Option<[u8; 32]>,
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) enum Ticket<'a> {
     #[serde(borrow)]
     V1(TicketV1<'a>),

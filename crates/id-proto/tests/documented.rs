@@ -176,6 +176,11 @@ fn errors() -> String {
         (ErrorCode::Busy, "the server has too much to do for this caller; ask again later"),
         (ErrorCode::Internal, "the server failed"),
         (ErrorCode::NotOperator, "the server does this for its operators only"),
+        (ErrorCode::NotWriter, "the server changes names for its writers only"),
+        (ErrorCode::NotFound, "the server has no such name, or no name leads to that blob"),
+        (ErrorCode::NameTaken, "the name leads to another blob, which isn't to be replaced"),
+        (ErrorCode::NoBlob, "the server doesn't hold the blob that a name is to lead to"),
+        (ErrorCode::Full, "the server has no room for more names or blobs"),
     ] {
         writeln!(table, "| {} | `{code:?}` | {meaning} |", code.number()).unwrap();
     }
@@ -204,6 +209,8 @@ fn limits_table() -> String {
         ("MAX_WORD_LEN", limits::MAX_WORD_LEN.to_string()),
         ("MAX_ERROR_LEN", limits::MAX_ERROR_LEN.to_string()),
         ("MAX_LIST_LEN", limits::MAX_LIST_LEN.to_string()),
+        ("MAX_BLOB_NAME_LEN", limits::MAX_BLOB_NAME_LEN.to_string()),
+        ("MAX_BLOB_ENTRY_LEN", limits::MAX_BLOB_ENTRY_LEN.to_string()),
         ("MAX_TICKET_PEERS", limits::MAX_TICKET_PEERS.to_string()),
         ("MAX_TICKET_LEN", limits::MAX_TICKET_LEN.to_string()),
         ("MAX_TOPIC_LEN", limits::MAX_TOPIC_LEN.to_string()),

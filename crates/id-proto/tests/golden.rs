@@ -8,12 +8,14 @@ mod vectors;
 use std::{collections::BTreeSet, time::Duration};
 
 use id_proto::{
-    About, AuthorBudget, Departed, DiscoverReport, DiscoverRequest, ErrorCode, ExplainRequest,
-    Explanation, GossipMessage, Introducer, IntroducersReport, IntroducersRequest, Invitation,
-    LastDial, LastRefusal, Leave, ListPeersRequest, Lost, MetaRequest, MetaResponse, Network,
-    NextDial, PeerAnnouncement, PeerEntry, PeersPage, Signed, SignedAnnouncement, SignedLeave,
-    Source, StatusReport, StatusRequest, Ticket, UnverifiedAnnouncement, UnverifiedLeave,
-    WhoamiRequest, WhoamiResponse, Word,
+    About, AuthorBudget, BlobHash, BlobKey, BlobName, BlobsPage, CopyRequest, DeleteRequest,
+    Departed, DiscoverReport, DiscoverRequest, ErrorCode, ExplainRequest, Explanation, FindRequest,
+    GetRequest, GossipMessage, IfTaken, Introducer, IntroducersReport, IntroducersRequest,
+    Invitation, LastDial, LastRefusal, Leave, ListPeersRequest, ListRequest, Lost, MetaRequest,
+    MetaResponse, NameChange, NamedBlob, Network, NextDial, PeerAnnouncement, PeerEntry, PeersPage,
+    PutRequest, RenameRequest, Signed, SignedAnnouncement, SignedLeave, Source, StatusReport,
+    StatusRequest, Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiRequest, WhoamiResponse,
+    Word,
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     version::{META_ALPN, REGISTRY},
 };
@@ -107,6 +109,82 @@ const CASES: &[Case] = &[
             let MetaRequest::Discover(request) = request_discover() else { unreachable!() };
             let items = request.items().collect::<Result<Vec<_>, _>>().unwrap();
             assert_eq!(items, [announcement().bytes(), bare_announcement().bytes()]);
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_PUT,
+        write: || request_put().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_put()));
+            let MetaRequest::Put(request) = request_put() else { unreachable!() };
+            assert_eq!((request.name(), request.hash()), (Ok(name("notes/today")), empty_hash()));
+            assert_eq!(request.if_taken(), IfTaken::Replace);
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_GET,
+        write: || request_get().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_get()));
+            let MetaRequest::Get(request) = request_get() else { unreachable!() };
+            assert_eq!(request.key(), Ok(BlobKey::Name(name("notes/today"))));
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_GET_HASH,
+        write: || request_get_hash().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_get_hash()));
+            let MetaRequest::Get(request) = request_get_hash() else { unreachable!() };
+            assert_eq!(request.key(), Ok(BlobKey::Hash(empty_hash())));
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_LIST,
+        write: || request_list().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_list()));
+            let MetaRequest::List(request) = request_list() else { unreachable!() };
+            assert_eq!(request.after(), Ok(Some(name("notes"))));
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_DELETE,
+        write: || request_delete().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_delete()));
+            let MetaRequest::Delete(request) = request_delete() else { unreachable!() };
+            assert_eq!(request.name(), Ok(name("notes/today")));
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_RENAME,
+        write: || request_rename().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_rename()));
+            let MetaRequest::Rename(request) = request_rename() else { unreachable!() };
+            let names = (request.from().unwrap(), request.to().unwrap());
+            assert_eq!(names, (name("notes/today"), name("notes/älter")));
+            assert_eq!(request.if_taken(), IfTaken::Refuse);
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_COPY,
+        write: || request_copy().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_copy()));
+            let MetaRequest::Copy(request) = request_copy() else { unreachable!() };
+            assert_eq!(request.from().unwrap(), name("notes/today"));
+            assert_eq!(request.to().unwrap(), name("b"));
+        },
+    },
+    Case {
+        vector: &vectors::REQUEST_FIND,
+        write: || request_find().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaRequest::decode(bytes), Ok(request_find()));
+            let MetaRequest::Find(request) = request_find() else { unreachable!() };
+            assert_eq!(request.query(), Ok(name("today")));
         },
     },
     Case {
@@ -242,6 +320,52 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        vector: &vectors::RESPONSE_BLOBS,
+        write: || response_blobs().encode(),
+        check_read: |bytes| {
+            assert_eq!(MetaResponse::decode(bytes), Ok(response_blobs()));
+            let MetaResponse::Blobs(page) = response_blobs() else { unreachable!() };
+            let items = page.items().collect::<Result<Vec<_>, _>>().unwrap();
+            assert_eq!(items, [vectors::NAMED_BLOB.bytes(), vectors::NAMED_BLOB_LARGE.bytes()]);
+        },
+    },
+    Case {
+        vector: &vectors::NAMED_BLOB,
+        write: || named_blob().encode().into_vec(),
+        check_read: |bytes| assert_eq!(NamedBlob::decode(bytes), Ok(named_blob())),
+    },
+    Case {
+        vector: &vectors::NAMED_BLOB_LARGE,
+        write: || named_blob_large().encode().into_vec(),
+        check_read: |bytes| assert_eq!(NamedBlob::decode(bytes), Ok(named_blob_large())),
+    },
+    Case {
+        vector: &vectors::RESPONSE_BLOB,
+        write: || MetaResponse::Blob(named_blob().encode()).encode(),
+        check_read: |bytes| {
+            let response = MetaResponse::Blob(named_blob().encode());
+            assert_eq!(MetaResponse::decode(bytes), Ok(response));
+        },
+    },
+    Case {
+        vector: &vectors::RESPONSE_CHANGED,
+        write: || MetaResponse::Changed(name_change().encode()).encode(),
+        check_read: |bytes| {
+            let response = MetaResponse::Changed(name_change().encode());
+            assert_eq!(MetaResponse::decode(bytes), Ok(response));
+        },
+    },
+    Case {
+        vector: &vectors::NAME_CHANGE,
+        write: || name_change().encode().into_vec(),
+        check_read: |bytes| assert_eq!(NameChange::decode(bytes), Ok(name_change())),
+    },
+    Case {
+        vector: &vectors::NAME_CHANGE_REPLACED,
+        write: || name_change_replaced().encode().into_vec(),
+        check_read: |bytes| assert_eq!(NameChange::decode(bytes), Ok(name_change_replaced())),
+    },
+    Case {
         vector: &vectors::FRAMED_REQUEST,
         write: || framed(&[request_list_peers()]),
         check_read: |bytes| assert_eq!(unframed(bytes), [request_list_peers().encode()]),
@@ -323,7 +447,12 @@ fn error_codes_have_these_numbers() {
         (ErrorCode::Busy, 5),
         (ErrorCode::Internal, 6),
         (ErrorCode::NotOperator, 7),
-        (ErrorCode::Other(8), 8),
+        (ErrorCode::NotWriter, 8),
+        (ErrorCode::NotFound, 9),
+        (ErrorCode::NameTaken, 10),
+        (ErrorCode::NoBlob, 11),
+        (ErrorCode::Full, 12),
+        (ErrorCode::Other(13), 13),
         (ErrorCode::Other(u16::MAX), u16::MAX),
     ];
     for (code, number) in codes {
@@ -598,6 +727,73 @@ fn discover_report() -> DiscoverReport {
         n_known: 27,
         refused: vec![(word("refused_expired"), 2)],
     }
+}
+
+fn name(text: &str) -> BlobName {
+    text.parse().unwrap()
+}
+
+fn empty_hash() -> BlobHash {
+    BlobHash(*blake3::hash(b"").as_bytes())
+}
+
+fn request_put() -> MetaRequest {
+    let (name, hash) = (name("notes/today"), empty_hash());
+    MetaRequest::Put(PutRequest::new(Some(proof()), &name, hash, IfTaken::Replace))
+}
+
+fn request_get() -> MetaRequest {
+    MetaRequest::Get(GetRequest::new(None, &BlobKey::Name(name("notes/today"))))
+}
+
+fn request_get_hash() -> MetaRequest {
+    MetaRequest::Get(GetRequest::new(None, &BlobKey::Hash(empty_hash())))
+}
+
+fn request_list() -> MetaRequest {
+    MetaRequest::List(ListRequest::new(Some(proof()), Some(&name("notes")), 1000))
+}
+
+fn request_delete() -> MetaRequest {
+    MetaRequest::Delete(DeleteRequest::new(None, &name("notes/today")))
+}
+
+fn request_rename() -> MetaRequest {
+    let (from, to) = (name("notes/today"), name("notes/älter"));
+    MetaRequest::Rename(RenameRequest::new(None, &from, &to, IfTaken::Refuse))
+}
+
+fn request_copy() -> MetaRequest {
+    let (from, to) = (name("notes/today"), name("b"));
+    MetaRequest::Copy(CopyRequest::new(None, &from, &to, IfTaken::Replace))
+}
+
+fn request_find() -> MetaRequest {
+    MetaRequest::Find(FindRequest::new(None, &name("today"), 20))
+}
+
+fn named_blob() -> NamedBlob {
+    NamedBlob { name: name("notes/today"), hash: empty_hash(), size: 0 }
+}
+
+fn named_blob_large() -> NamedBlob {
+    NamedBlob { name: name("notes/älter"), hash: BlobHash([7; 32]), size: 1 << 30 }
+}
+
+fn response_blobs() -> MetaResponse {
+    let mut page = BlobsPage::default();
+    page.more = true;
+    assert!(page.push(&named_blob().encode()) && page.push(&named_blob_large().encode()));
+    MetaResponse::Blobs(page)
+}
+
+fn name_change() -> NameChange {
+    NameChange { hash: empty_hash(), size: 0, n_names: 1, replaced: None }
+}
+
+fn name_change_replaced() -> NameChange {
+    let replaced = Some(empty_hash());
+    NameChange { hash: BlobHash([7; 32]), size: 1 << 30, n_names: 300, replaced }
 }
 
 fn word(text: &str) -> Word {

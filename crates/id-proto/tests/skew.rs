@@ -1,4 +1,4 @@
-//! Two releases talk: frozen copies of the wire types of versions 1 to 3, and an imagined next
+//! Two releases talk: frozen copies of the wire types of versions 1 to 4, and an imagined next
 //! version.
 //!
 //! **New reads old is promised for everything**: what a version ever wrote keeps its meaning, and
@@ -19,9 +19,9 @@ use std::fmt::Debug;
 
 use id_proto::{
     About, DecodeError, DiscoverReport, ErrorCode, Explanation, GossipMessage, IntroducersReport,
-    Leave, MetaRequest, MetaResponse, PeerAnnouncement, PeerEntry, PeersPage, Statement,
-    StatusReport, Ticket, UnverifiedAnnouncement, UnverifiedLeave, WhoamiResponse,
-    iroh_base::SecretKey,
+    Leave, MetaRequest, MetaResponse, NameChange, NamedBlob, PeerAnnouncement, PeerEntry,
+    PeersPage, Statement, StatusReport, Ticket, UnverifiedAnnouncement, UnverifiedLeave,
+    WhoamiResponse, iroh_base::SecretKey,
 };
 use iroh_tickets::Ticket as _;
 use serde::{Serialize, de::DeserializeOwned};
@@ -334,6 +334,122 @@ mod v3 {
     }
 }
 
+/// What version 4 adds, as it was released. Never edited.
+mod v4 {
+    use serde::{Deserialize, Serialize};
+    use serde_bytes::ByteBuf;
+
+    use super::{
+        v1::{Error, Iam, ListPeers, Page, Status, Whoami},
+        v2::{Explain, Introducers},
+        v3::Discover,
+    };
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Request {
+        Whoami(Whoami),
+        ListPeers(ListPeers),
+        Status(Status),
+        Introducers(Introducers),
+        Explain(Explain),
+        Discover(Discover),
+        Put(Put),
+        Get(Get),
+        List(List),
+        Delete(Delete),
+        Rename(FromTo),
+        Copy(FromTo),
+        Find(Find),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Response {
+        Error(Error),
+        Whoami(Iam),
+        Peers(Page),
+        Status(ByteBuf),
+        Introducers(ByteBuf),
+        Explanation(ByteBuf),
+        Discovered(ByteBuf),
+        Blobs(Page),
+        Blob(ByteBuf),
+        Changed(ByteBuf),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum Key {
+        Name(String),
+        Hash([u8; 32]),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum NamedBlob {
+        V1(NamedBlobV1),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum NameChange {
+        V1(NameChangeV1),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Put {
+        proof: Option<[u8; 32]>,
+        name: String,
+        hash: [u8; 32],
+        replace: bool,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Get {
+        proof: Option<[u8; 32]>,
+        key: Key,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct List {
+        proof: Option<[u8; 32]>,
+        after: Option<String>,
+        max_entries: u32,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Delete {
+        proof: Option<[u8; 32]>,
+        name: String,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct FromTo {
+        proof: Option<[u8; 32]>,
+        from: String,
+        to: String,
+        replace: bool,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Find {
+        proof: Option<[u8; 32]>,
+        query: String,
+        max_entries: u32,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct NamedBlobV1 {
+        name: String,
+        hash: [u8; 32],
+        size: u64,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct NameChangeV1 {
+        hash: [u8; 32],
+        size: u64,
+        n_names: u64,
+        replaced: Option<[u8; 32]>,
+    }
+}
+
 /// What a next version may look like: every enum has one more variant, behind the known ones.
 mod next {
     use serde::{Deserialize, Serialize};
@@ -346,6 +462,7 @@ mod next {
         },
         v2::{Explain, ExplanationV1, IntroducerV1, Introducers, IntroducersReportV1},
         v3::{Discover, DiscoverReportV1},
+        v4::{Delete, Find, FromTo, Get, List, NameChangeV1, NamedBlobV1, Put},
     };
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -383,6 +500,13 @@ mod next {
         Introducers(Introducers),
         Explain(Explain),
         Discover(Discover),
+        Put(Put),
+        Get(Get),
+        List(List),
+        Delete(Delete),
+        Rename(FromTo),
+        Copy(FromTo),
+        Find(Find),
         Forget(u8),
     }
 
@@ -395,6 +519,9 @@ mod next {
         Introducers(ByteBuf),
         Explanation(ByteBuf),
         Discovered(ByteBuf),
+        Blobs(Page),
+        Blob(ByteBuf),
+        Changed(ByteBuf),
         Forgotten(u8),
     }
 
@@ -420,6 +547,18 @@ mod next {
     pub(crate) enum DiscoverReport {
         V1(DiscoverReportV1),
         V2(DiscoverReportV1, u64),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum NamedBlob {
+        V1(NamedBlobV1),
+        V2(NamedBlobV1, u64),
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) enum NameChange {
+        V1(NameChangeV1),
+        V2(NameChangeV1, u64),
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -498,10 +637,19 @@ fn the_frozen_types_are_what_this_release_writes() {
         reads_and_writes_back::<v3::Response>(responses);
     }
     reads_and_writes_back::<v3::DiscoverReport>(&[&vectors::DISCOVER_REPORT]);
+
+    for requests in [REQUESTS, REQUESTS_2, REQUESTS_3, REQUESTS_4] {
+        reads_and_writes_back::<v4::Request>(requests);
+    }
+    for responses in [RESPONSES, RESPONSES_2, RESPONSES_3, RESPONSES_4] {
+        reads_and_writes_back::<v4::Response>(responses);
+    }
+    reads_and_writes_back::<v4::NamedBlob>(NAMED_BLOBS);
+    reads_and_writes_back::<v4::NameChange>(NAME_CHANGES);
 }
 
 #[test]
-fn the_next_version_reads_everything_of_versions_1_to_3() {
+fn the_next_version_reads_everything_of_versions_1_to_4() {
     reads_and_writes_back::<next::Gossip>(&[&vectors::GOSSIP_ANNOUNCE, &vectors::GOSSIP_LEAVE]);
     reads_and_writes_back::<next::Request>(REQUESTS);
     reads_and_writes_back::<next::Response>(RESPONSES);
@@ -525,6 +673,11 @@ fn the_next_version_reads_everything_of_versions_1_to_3() {
     reads_and_writes_back::<next::Request>(REQUESTS_3);
     reads_and_writes_back::<next::Response>(RESPONSES_3);
     reads_and_writes_back::<next::DiscoverReport>(&[&vectors::DISCOVER_REPORT]);
+
+    reads_and_writes_back::<next::Request>(REQUESTS_4);
+    reads_and_writes_back::<next::Response>(RESPONSES_4);
+    reads_and_writes_back::<next::NamedBlob>(NAMED_BLOBS);
+    reads_and_writes_back::<next::NameChange>(NAME_CHANGES);
 }
 
 const REQUESTS: &[&Vector] =
@@ -541,6 +694,20 @@ const REQUESTS_2: &[&Vector] = &[&vectors::REQUEST_INTRODUCERS, &vectors::REQUES
 const RESPONSES_2: &[&Vector] = &[&vectors::RESPONSE_INTRODUCERS, &vectors::RESPONSE_EXPLANATION];
 const REQUESTS_3: &[&Vector] = &[&vectors::REQUEST_DISCOVER];
 const RESPONSES_3: &[&Vector] = &[&vectors::RESPONSE_DISCOVERED];
+const REQUESTS_4: &[&Vector] = &[
+    &vectors::REQUEST_PUT,
+    &vectors::REQUEST_GET,
+    &vectors::REQUEST_GET_HASH,
+    &vectors::REQUEST_LIST,
+    &vectors::REQUEST_DELETE,
+    &vectors::REQUEST_RENAME,
+    &vectors::REQUEST_COPY,
+    &vectors::REQUEST_FIND,
+];
+const RESPONSES_4: &[&Vector] =
+    &[&vectors::RESPONSE_BLOBS, &vectors::RESPONSE_BLOB, &vectors::RESPONSE_CHANGED];
+const NAMED_BLOBS: &[&Vector] = &[&vectors::NAMED_BLOB, &vectors::NAMED_BLOB_LARGE];
+const NAME_CHANGES: &[&Vector] = &[&vectors::NAME_CHANGE, &vectors::NAME_CHANGE_REPLACED];
 const EXPLANATIONS: &[&Vector] = &[&vectors::EXPLANATION, &vectors::EXPLANATION_GONE];
 const ENTRIES: &[&Vector] = &[&vectors::ENTRY_OWN, &vectors::ENTRY_GOSSIP, &vectors::ENTRY_TOLD];
 const SOURCES: &[&[u8]] = &[&[0], &[1], &[2; 33]];
@@ -585,19 +752,23 @@ fn a_future_gossip_message_is_refused_by_its_number_not_misread() {
 /// The server answers `Unsupported` to what it can name so.
 #[test]
 fn a_future_request_is_refused_by_its_number_not_misread() {
-    assert_unknown(MetaRequest::decode(&encode(&next::Request::Forget(1))), 6);
+    assert_unknown(MetaRequest::decode(&encode(&next::Request::Forget(1))), 13);
 }
 
 /// What a version decodes by: it refuses a number that it doesn't know before anything else, and
 /// answers `Unsupported`.
 #[test]
 fn a_version_knows_the_requests_of_the_next_one_by_number_only() {
-    for (vector, number) in REQUESTS_2.iter().chain(REQUESTS_3).zip([3, 4, 5]) {
+    let later = REQUESTS_2.iter().chain(REQUESTS_3).chain(REQUESTS_4);
+    for (vector, number) in later.zip([3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 12]) {
         let (read, _) = postcard::take_from_bytes::<u32>(&vector.bytes()).unwrap();
         assert_eq!(read, number);
         assert!(postcard::from_bytes::<v1::Request>(&vector.bytes()).is_err());
     }
     assert!(postcard::from_bytes::<v2::Request>(&vectors::REQUEST_DISCOVER.bytes()).is_err());
+    for vector in REQUESTS_4 {
+        assert!(postcard::from_bytes::<v3::Request>(&vector.bytes()).is_err(), "{}", vector.name);
+    }
 }
 
 /// An old client asks a new node: it gets what it always got.
@@ -615,7 +786,7 @@ fn version_1_reads_the_answers_to_its_requests_as_ever() {
 
 #[test]
 fn a_future_response_is_refused_by_its_number_not_misread() {
-    assert_unknown(MetaResponse::decode(&encode(&next::Response::Forgotten(1))), 7);
+    assert_unknown(MetaResponse::decode(&encode(&next::Response::Forgotten(1))), 10);
 }
 
 #[test]
@@ -631,6 +802,26 @@ fn a_future_item_is_refused_by_its_number_not_misread() {
     assert_unknown(Explanation::decode(&encode(&next::Explanation::V2(explanation, 1))), 1);
     let v3::DiscoverReport::V1(report) = decode(&vectors::DISCOVER_REPORT.bytes());
     assert_unknown(DiscoverReport::decode(&encode(&next::DiscoverReport::V2(report, 1))), 1);
+    let v4::NameChange::V1(change) = decode(&vectors::NAME_CHANGE.bytes());
+    assert_unknown(NameChange::decode(&encode(&next::NameChange::V2(change, 1))), 1);
+}
+
+#[test]
+fn a_future_name_of_a_blob_is_skipped_alone_not_misread() {
+    let v4::NamedBlob::V1(named) = decode(&vectors::NAMED_BLOB.bytes());
+    let future = encode(&next::NamedBlob::V2(named, 7));
+    let items = [&future, &vectors::NAMED_BLOB_LARGE.bytes()];
+    let items = items.map(|item| encode(&Bytes::new(item))).concat();
+    let page = v1::Page { items: ByteBuf::from(items), more: false };
+    let MetaResponse::Blobs(page) =
+        MetaResponse::decode(&encode(&v4::Response::Blobs(page))).unwrap()
+    else {
+        unreachable!()
+    };
+    let mut blobs = page.items().map(|item| NamedBlob::decode(item.unwrap()));
+    assert_unknown(blobs.next().unwrap(), 1);
+    assert_eq!(blobs.next().unwrap().unwrap().size, 1 << 30);
+    assert!(blobs.next().is_none());
 }
 
 /// The response around an item that isn't known is read all the same.

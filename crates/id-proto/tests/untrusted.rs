@@ -6,17 +6,19 @@
 mod vectors;
 
 use id_proto::{
-    About, AuthorBudget, DecodeError, Departed, DiscoverReport, DiscoverRequest, ErrorCode,
-    Explanation, GossipMessage, Introducer, IntroducersReport, LastDial, LastRefusal, Leave, Lost,
-    MetaRequest, MetaResponse, Network, NextDial, PeerAnnouncement, PeerEntry, PeerRef, PeersPage,
-    SignError, Signed, SignedAnnouncement, Statement, StatusReport, Ticket, Unverified,
-    UnverifiedAnnouncement, UnverifiedLeave, Word,
+    About, AuthorBudget, BlobHash, BlobKey, BlobName, BlobsPage, DecodeError, Departed,
+    DiscoverReport, DiscoverRequest, ErrorCode, Explanation, GetRequest, GossipMessage, IfTaken,
+    Introducer, IntroducersReport, LastDial, LastRefusal, Leave, ListRequest, Lost, Match,
+    MetaRequest, MetaResponse, NameChange, NamedBlob, Network, NextDial, ParseBlobError,
+    PeerAnnouncement, PeerEntry, PeerRef, PeersPage, PutRequest, RenameRequest, SignError, Signed,
+    SignedAnnouncement, Statement, StatusReport, Ticket, Unverified, UnverifiedAnnouncement,
+    UnverifiedLeave, Word,
     iroh_base::{EndpointAddr, PublicKey, SecretKey, TransportAddr},
     limits::{
-        INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN,
-        MAX_EXPLANATION_LEN, MAX_GOSSIP_LEN, MAX_INTRODUCERS, MAX_LIST_LEN, MAX_NAME_LEN,
-        MAX_REQUEST_LEN, MAX_RESPONSE_LEN, MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TICKET_PEERS,
-        MAX_WORD_LEN, stale_after,
+        INTERVAL_SECS, MAX_ADDR_LEN, MAX_ADDRS, MAX_AGENT_LEN, MAX_BLOB_ENTRY_LEN,
+        MAX_BLOB_NAME_LEN, MAX_ENTRY_LEN, MAX_ERROR_LEN, MAX_EXPLANATION_LEN, MAX_GOSSIP_LEN,
+        MAX_INTRODUCERS, MAX_LIST_LEN, MAX_NAME_LEN, MAX_REQUEST_LEN, MAX_RESPONSE_LEN,
+        MAX_SIGNED_LEN, MAX_TICKET_LEN, MAX_TICKET_PEERS, MAX_WORD_LEN, stale_after,
     },
     version::REGISTRY,
 };
@@ -73,6 +75,14 @@ const DECODERS: &[Decoder] = &[
             &vectors::REQUEST_INTRODUCERS,
             &vectors::REQUEST_EXPLAIN,
             &vectors::REQUEST_DISCOVER,
+            &vectors::REQUEST_PUT,
+            &vectors::REQUEST_GET,
+            &vectors::REQUEST_GET_HASH,
+            &vectors::REQUEST_LIST,
+            &vectors::REQUEST_DELETE,
+            &vectors::REQUEST_RENAME,
+            &vectors::REQUEST_COPY,
+            &vectors::REQUEST_FIND,
         ],
     },
     Decoder {
@@ -90,6 +100,9 @@ const DECODERS: &[Decoder] = &[
             &vectors::RESPONSE_INTRODUCERS,
             &vectors::RESPONSE_EXPLANATION,
             &vectors::RESPONSE_DISCOVERED,
+            &vectors::RESPONSE_BLOBS,
+            &vectors::RESPONSE_BLOB,
+            &vectors::RESPONSE_CHANGED,
         ],
     },
     Decoder {
@@ -134,6 +147,20 @@ const DECODERS: &[Decoder] = &[
         wire_enum: "DiscoverReport",
         accepts: &[&vectors::DISCOVER_REPORT],
     },
+    Decoder {
+        decode: |bytes| NamedBlob::decode(bytes).map(drop),
+        limit: MAX_BLOB_ENTRY_LEN,
+        variant_at: 0,
+        wire_enum: "NamedBlob",
+        accepts: &[&vectors::NAMED_BLOB, &vectors::NAMED_BLOB_LARGE],
+    },
+    Decoder {
+        decode: |bytes| NameChange::decode(bytes).map(drop),
+        limit: MAX_BLOB_ENTRY_LEN,
+        variant_at: 0,
+        wire_enum: "NameChange",
+        accepts: &[&vectors::NAME_CHANGE, &vectors::NAME_CHANGE_REPLACED],
+    },
 ];
 
 // ---- Any bytes at all ----
@@ -149,6 +176,10 @@ proptest! {
             // A page holds no more items than bytes, whatever its lengths claim.
             prop_assert!(page.items().count() <= bytes.len());
             page.items().flatten().for_each(|item| drop(PeerEntry::decode(item)));
+        }
+        if let Ok(MetaResponse::Blobs(page)) = MetaResponse::decode(&bytes) {
+            prop_assert!(page.items().count() <= bytes.len());
+            page.items().flatten().for_each(|item| drop(NamedBlob::decode(item)));
         }
         if let Ok(MetaRequest::Discover(request)) = MetaRequest::decode(&bytes) {
             prop_assert!(request.items().count() <= bytes.len());
@@ -883,6 +914,98 @@ fn counts_that_make_no_number_have_no_sum() {
     let report = DiscoverReport { n_new: u64::MAX, n_known: 1, ..DiscoverReport::default() };
     assert_eq!(report.total(), None);
     assert_eq!(DiscoverReport::default().total(), Some(0));
+}
+
+fn blob_name(text: &str) -> BlobName {
+    text.parse().unwrap()
+}
+
+#[test]
+fn a_name_of_a_blob_is_1_to_255_bytes_without_control_characters() {
+    let longest = "ä".repeat(MAX_BLOB_NAME_LEN / 2) + "x";
+    for text in ["x", " ", "a/b", "\u{202e}", longest.as_str()] {
+        assert_eq!(BlobName::new(text).unwrap().as_str(), text);
+    }
+    assert_eq!(BlobName::new(""), Err(ParseBlobError::NameEmpty));
+    let too_long = longest + "x";
+    assert_eq!(BlobName::new(&too_long), Err(ParseBlobError::NameTooLong { len: 256 }));
+    for text in ["\n", "a\0b", "\x1b[2J", "\u{7f}", "\u{85}"] {
+        assert_eq!(BlobName::new(text), Err(ParseBlobError::NameControl), "{text:?}");
+    }
+}
+
+#[test]
+fn a_request_with_what_is_no_name_decodes_and_says_so_when_the_name_is_looked_at() {
+    let refused = |field| Err(DecodeError::OutOfBounds { field });
+    let put = replace(&vectors::REQUEST_PUT.bytes(), b"notes/today", b"notes\ntoday");
+    let MetaRequest::Put(put) = MetaRequest::decode(&put).unwrap() else { unreachable!() };
+    assert_eq!(put.name(), refused("name"));
+    let get = replace(&vectors::REQUEST_GET.bytes(), b"notes/today", b"notes\x7ftoday");
+    let MetaRequest::Get(get) = MetaRequest::decode(&get).unwrap() else { unreachable!() };
+    assert_eq!(get.key(), Err(DecodeError::OutOfBounds { field: "name" }));
+    let list = replace(&vectors::REQUEST_LIST.bytes(), b"notes", b"n\rtes");
+    let MetaRequest::List(list) = MetaRequest::decode(&list).unwrap() else { unreachable!() };
+    assert_eq!(list.after(), Err(DecodeError::OutOfBounds { field: "after" }));
+    let rename = replace(&vectors::REQUEST_RENAME.bytes(), b"notes/today", b"notes\0today");
+    let MetaRequest::Rename(rename) = MetaRequest::decode(&rename).unwrap() else { unreachable!() };
+    assert_eq!(rename.from(), refused("from"));
+    assert_eq!(rename.to(), Ok(blob_name("notes/älter")));
+    let find = replace(&vectors::REQUEST_FIND.bytes(), b"today", b"t\tday");
+    let MetaRequest::Find(find) = MetaRequest::decode(&find).unwrap() else { unreachable!() };
+    assert_eq!(find.query(), refused("query"));
+    let item = replace(&vectors::NAMED_BLOB.bytes(), b"notes/today", b"notes\ntoday");
+    assert_eq!(NamedBlob::decode(&item), Err(DecodeError::OutOfBounds { field: "name" }));
+}
+
+#[test]
+fn the_longest_requests_about_names_and_their_items_are_within_the_limits() {
+    let name = blob_name(&"x".repeat(MAX_BLOB_NAME_LEN));
+    let proof = Some([7; 32]);
+    let requests = [
+        MetaRequest::Put(PutRequest::new(proof, &name, BlobHash([7; 32]), IfTaken::Replace)),
+        MetaRequest::Get(GetRequest::new(proof, &BlobKey::Name(name.clone()))),
+        MetaRequest::List(ListRequest::new(proof, Some(&name), u32::MAX)),
+        MetaRequest::Rename(RenameRequest::new(proof, &name, &name, IfTaken::Replace)),
+    ];
+    for request in requests {
+        assert!(request.encode().len() <= 600, "{request:?}");
+        assert_eq!(MetaRequest::decode(&request.encode()), Ok(request));
+    }
+    let item = NamedBlob { name, hash: BlobHash([7; 32]), size: u64::MAX };
+    assert_eq!(item.encode().len(), 300);
+    assert_eq!(NamedBlob::decode(&item.encode()), Ok(item));
+}
+
+#[test]
+fn a_page_of_names_fills_up_to_the_limit_and_no_further() {
+    let item = NamedBlob { name: blob_name("x"), hash: BlobHash([7; 32]), size: 0 }.encode();
+    let mut page = BlobsPage::default();
+    page.more = true;
+    while page.push(&item) {}
+    let left = MAX_RESPONSE_LEN - MetaResponse::Blobs(page.clone()).encode().len();
+    assert!(left < item.len() + 1, "{left} bytes are left");
+    assert!(MetaResponse::decode(&MetaResponse::Blobs(page).encode()).is_ok());
+}
+
+#[test]
+fn a_hash_of_a_blob_is_64_hex_digits_in_either_case() {
+    let hash = BlobHash(std::array::from_fn(|n| 7 * n as u8));
+    assert_eq!(hash.to_string().parse(), Ok(hash));
+    assert_eq!(hash.to_string().to_uppercase().parse(), Ok(hash));
+    let hex = hash.to_string();
+    for text in ["", &hex[1..], &format!("{hex}0"), &format!("+{}", &hex[1..]), &"ä".repeat(32)] {
+        assert_eq!(text.parse::<BlobHash>(), Err(ParseBlobError::NoHash), "{text}");
+    }
+}
+
+#[test]
+fn a_match_is_exact_or_a_prefix_or_somewhere_and_the_better_ones_come_first() {
+    assert_eq!(Match::of("today", "today"), Some(Match::Exact));
+    assert_eq!(Match::of("today", "today.txt"), Some(Match::Prefix));
+    assert_eq!(Match::of("today", "notes/today"), Some(Match::Contains));
+    assert_eq!(Match::of("aa", "aaa"), Some(Match::Prefix));
+    assert_eq!(Match::of("Today", "today"), None);
+    assert!(Match::Exact < Match::Prefix && Match::Prefix < Match::Contains);
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use clap::Args;
 use id_proto::{
-    DEFAULT_SECRET, DiscoverRequest, ExplainRequest, IntroducersRequest, ListPeersRequest,
-    MembershipProof, MetaRequest, MetaResponse, Network, StatusRequest, WhoamiRequest,
-    limits::MAX_RESPONSE_LEN, version::META_ALPN,
+    BlobHash, BlobKey, BlobName, CopyRequest, DEFAULT_SECRET, DeleteRequest, DiscoverRequest,
+    ExplainRequest, FindRequest, GetRequest, IfTaken, IntroducersRequest, ListPeersRequest,
+    ListRequest, MembershipProof, MetaRequest, MetaResponse, Network, PutRequest, RenameRequest,
+    StatusRequest, WhoamiRequest, limits::MAX_RESPONSE_LEN, version::META_ALPN,
 };
 use iroh::endpoint::Connection;
 use tokio::time::{sleep, timeout};
@@ -96,6 +97,7 @@ async fn listen(outsider: &Persona, target: &Target, topic: [u8; 32]) {
 
 async fn ask(outsider: &Persona, target: &Target, proof: Option<MembershipProof>) -> Result<()> {
     let connection = outsider.dial(target, META_ALPN).await?;
+    let (name, blob) = (BlobName::new("a")?, BlobHash(*blake3::hash(b"").as_bytes()));
     let requests = [
         MetaRequest::Whoami(WhoamiRequest { proof }),
         MetaRequest::ListPeers(ListPeersRequest { proof, max_entries: 1000 }),
@@ -103,6 +105,13 @@ async fn ask(outsider: &Persona, target: &Target, proof: Option<MembershipProof>
         MetaRequest::Introducers(IntroducersRequest { proof }),
         MetaRequest::Explain(ExplainRequest::new(proof, &target.id())),
         MetaRequest::Discover(DiscoverRequest::new(proof)),
+        MetaRequest::Put(PutRequest::new(proof, &name, blob, IfTaken::Replace)),
+        MetaRequest::Get(GetRequest::new(proof, &BlobKey::Hash(blob))),
+        MetaRequest::List(ListRequest::new(proof, None, 1000)),
+        MetaRequest::Delete(DeleteRequest::new(proof, &name)),
+        MetaRequest::Rename(RenameRequest::new(proof, &name, &name, IfTaken::Replace)),
+        MetaRequest::Copy(CopyRequest::new(proof, &name, &name, IfTaken::Replace)),
+        MetaRequest::Find(FindRequest::new(proof, &name, 1000)),
     ];
     for request in requests {
         let answer = timeout(ANSWER_TIMEOUT, ask_one(&connection, &request)).await;
@@ -134,7 +143,10 @@ fn tells_something(answer: &MetaResponse) -> bool {
         | MetaResponse::Status(_)
         | MetaResponse::Introducers(_)
         | MetaResponse::Explanation(_)
-        | MetaResponse::Discovered(_) => true,
+        | MetaResponse::Discovered(_)
+        | MetaResponse::Blobs(_)
+        | MetaResponse::Blob(_)
+        | MetaResponse::Changed(_) => true,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The answer to a question, as it comes from a stream: read within bounds, and believed only where it
 //! can be checked.
 
+use std::marker::PhantomData;
+
 use id_proto::{
-    About, DiscoverReport, Explanation, IntroducersReport, MetaResponse, NetworkTag, PeersPage,
-    SignedAnnouncement, StatusReport, UnverifiedAnnouncement, WhoamiResponse, iroh_base::PublicKey,
-    limits::MAX_RESPONSE_LEN,
+    About, BlobKey, BlobsPage, DecodeError, DiscoverReport, Explanation, IntroducersReport,
+    MetaResponse, NameChange, NamedBlob, NetworkTag, PeersPage, SignedAnnouncement, StatusReport,
+    UnverifiedAnnouncement, WhoamiResponse, iroh_base::PublicKey, limits::MAX_RESPONSE_LEN,
 };
 use tokio::io::AsyncRead;
 
@@ -91,11 +93,67 @@ impl<R: AsyncRead + Unpin> Answer<R> {
     }
 }
 
+impl<R: AsyncRead + Unpin> Answer<R> {
+    /// The blob that was asked for by `key`.
+    pub(crate) async fn blob(self, key: &BlobKey) -> Result<NamedBlob, AskError> {
+        match self.only().await? {
+            MetaResponse::Blob(bytes) => check_blob(&bytes, key),
+            _ => Err(other_answer()),
+        }
+    }
+
+    /// What became of a name.
+    pub(crate) async fn change(self) -> Result<NameChange, AskError> {
+        match self.only().await? {
+            MetaResponse::Changed(bytes) => Ok(NameChange::decode(&bytes)?),
+            _ => Err(other_answer()),
+        }
+    }
+}
+
+/// A page of a listing: of peers, or of names.
+pub(crate) trait Page: Default + Sized {
+    /// The page in a response, if that is what it is.
+    fn of(response: MetaResponse) -> Option<Self>;
+    fn more(&self) -> bool;
+    fn items(&self) -> impl Iterator<Item = Result<&[u8], DecodeError>>;
+    fn push(&mut self, item: &[u8]) -> bool;
+}
+
+macro_rules! page {
+    ($page:ident, $variant:ident) => {
+        impl Page for $page {
+            fn of(response: MetaResponse) -> Option<Self> {
+                match response {
+                    MetaResponse::$variant(page) => Some(page),
+                    _ => None,
+                }
+            }
+
+            fn more(&self) -> bool {
+                self.more
+            }
+
+            fn items(&self) -> impl Iterator<Item = Result<&[u8], DecodeError>> {
+                self.items()
+            }
+
+            fn push(&mut self, item: &[u8]) -> bool {
+                self.push(item)
+            }
+        }
+    };
+}
+
+page!(PeersPage, Peers);
+page!(BlobsPage, Blobs);
+
 /// The pages of a listing, and what is still to come.
 #[derive(Debug)]
-pub(crate) struct Pages<R> {
+pub(crate) struct Pages<R, P> {
     answer: Answer<R>,
     rest: Rest,
+    page: PhantomData<fn() -> P>,
 }
 
 /// What of an answer is still to come.
@@ -109,22 +167,20 @@ enum Rest {
     TooMuch,
 }
 
-impl<R: AsyncRead + Unpin> Pages<R> {
+impl<R: AsyncRead + Unpin, P: Page> Pages<R, P> {
     pub(crate) fn new(answer: Answer<R>, max_entries: u32) -> Self {
-        Self { answer, rest: Rest::Wanted(max_entries as usize) }
+        Self { answer, rest: Rest::Wanted(max_entries as usize), page: PhantomData }
     }
 
     /// The next page; `None` behind the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<PeersPage>, AskError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<P>, AskError> {
         let n_left = match self.rest {
             Rest::Nothing => return Ok(None),
             Rest::TooMuch => return Err(too_many_entries()),
             Rest::Wanted(n) => n,
         };
-        let page = match self.answer.next().await?.ok_or_else(ended_early)? {
-            MetaResponse::Peers(page) => page,
-            _ => return Err(other_answer()),
-        };
+        let response = self.answer.next().await?.ok_or_else(ended_early)?;
+        let page = P::of(response).ok_or_else(other_answer)?;
         let (page, rest) = take(page, n_left)?;
         self.rest = rest;
         Ok(Some(page))
@@ -133,15 +189,15 @@ impl<R: AsyncRead + Unpin> Pages<R> {
 
 /// Takes of `page` what was asked for, and says what is to follow. Every page but the last must hold
 /// something, so that there are never more pages than entries were asked for, and one.
-fn take(page: PeersPage, n_left: usize) -> Result<(PeersPage, Rest), AskError> {
+fn take<P: Page>(page: P, n_left: usize) -> Result<(P, Rest), AskError> {
     match page.items().count() {
-        0 if page.more => {
+        0 if page.more() => {
             Err(AskError::new(FailKind::Protocol, "an empty page that isn't the last"))
         }
         0 => Ok((page, Rest::Nothing)),
         _ if n_left == 0 => Err(too_many_entries()),
         n if n > n_left => Ok((cut(&page, n_left), Rest::TooMuch)),
-        n if page.more => Ok((page, Rest::Wanted(n_left - n))),
+        n if page.more() => Ok((page, Rest::Wanted(n_left - n))),
         _ => Ok((page, Rest::Nothing)),
     }
 }
@@ -151,8 +207,8 @@ fn too_many_entries() -> AskError {
 }
 
 /// The first `n` entries of `page`, as a last page.
-fn cut(page: &PeersPage, n: usize) -> PeersPage {
-    let mut kept = PeersPage::default();
+fn cut<P: Page>(page: &P, n: usize) -> P {
+    let mut kept = P::default();
     for item in page.items().take(n).flatten() {
         let fits = kept.push(item);
         debug_assert!(fits, "a part of a page is no longer than the page");
@@ -204,6 +260,18 @@ fn check_discovered(bytes: &[u8], n_handed: u64) -> Result<DiscoverReport, AskEr
         Some(total) if total == n_handed => Ok(report),
         _ => Err(AskError::new(FailKind::Protocol, "the counts of the report don't add up")),
     }
+}
+
+fn check_blob(bytes: &[u8], key: &BlobKey) -> Result<NamedBlob, AskError> {
+    let blob = NamedBlob::decode(bytes)?;
+    let is_asked_for = match key {
+        BlobKey::Name(name) => blob.name == *name,
+        BlobKey::Hash(hash) => blob.hash == *hash,
+    };
+    if !is_asked_for {
+        return Err(AskError::new(FailKind::Protocol, "the answer is about another blob"));
+    }
+    Ok(blob)
 }
 
 fn other_answer() -> AskError {

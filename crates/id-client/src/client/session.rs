@@ -41,7 +41,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Session {
     open: Arc<OpenConnection>,
-    proof: MembershipProof,
+    pub(super) proof: MembershipProof,
     network_tag: NetworkTag,
     first_route: Route,
     timeout: Duration,
@@ -210,7 +210,7 @@ impl Session {
         }
     }
 
-    async fn ask(&self, request: MetaRequest) -> Result<Answer<RecvStream>, AskError> {
+    pub(super) async fn ask(&self, request: MetaRequest) -> Result<Answer<RecvStream>, AskError> {
         let connection = IrohRemoteConnection::new(self.open.0.clone());
         let client = irpc::Client::<MetaRequest>::boxed(connection);
         let request_stream = client.request().await.map_err(|e| failure::of_request(&e))?;
@@ -223,7 +223,7 @@ impl Session {
         Ok(Answer::new(recv))
     }
 
-    async fn within<T>(
+    pub(super) async fn within<T>(
         &self,
         answer: impl Future<Output = Result<T, AskError>>,
     ) -> Result<T, AskError> {
@@ -281,7 +281,7 @@ async fn next_report(mut reports: Reports) -> Result<Option<(DiscoverReport, Rep
     Ok(reports.try_next().await?.map(|report| (report, reports)))
 }
 
-type Asked = (Session, Pages<RecvStream>);
+type Asked = (Session, Pages<RecvStream, PeersPage>);
 
 async fn next_page((session, mut pages): Asked) -> Result<Option<(PeersPage, Asked)>, AskError> {
     let page = session.within(pages.next()).await?;

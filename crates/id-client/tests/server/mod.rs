@@ -223,16 +223,6 @@ impl Shared {
                 let response = if is_member { self.status() } else { not_member() };
                 request.tx.send(response).await.ok();
             }
-            // It speaks version 1.
-            MetaMessage::Introducers(request) => {
-                request.tx.send(unsupported()).await.ok();
-            }
-            MetaMessage::Explain(request) => {
-                request.tx.send(unsupported()).await.ok();
-            }
-            MetaMessage::Discover(request) => {
-                request.tx.send(unsupported()).await.ok();
-            }
             MetaMessage::ListPeers(request) => {
                 assert!(admits(request.proof.as_ref()), "only members list peers in these tests");
                 let n_items = self.items.lock().unwrap().len();
@@ -240,6 +230,8 @@ impl Shared {
                     request.tx.send(MetaResponse::Peers(self.page(first))).await.ok();
                 }
             }
+            // It speaks version 1.
+            later => drop(later.refuse(unsupported()).await),
         }
     }
 

@@ -166,7 +166,7 @@ async fn assert_lives(connection: &Connection) {
 async fn a_request_of_a_later_release_is_unsupported_and_the_connection_lives_on() {
     served(Vec::new(), async |served| {
         let connection = served.connect().await;
-        for later in [&[6][..], &[99, 1, 2, 3], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
+        for later in [&[13][..], &[99, 1, 2, 3], &[0xff, 0xff, 0xff, 0xff, 0x0f]] {
             assert_error(&ask(&connection, &frame(later)).await, ErrorCode::Unsupported);
         }
         assert_lives(&connection).await;

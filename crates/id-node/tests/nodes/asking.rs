@@ -36,7 +36,7 @@ async fn a_node_says_who_it_is_and_how_it_is_doing() {
         let nodes = lab.settled(3).await;
         let client = Client::new(lab.endpoint().await);
         let whoami = client.whoami(addr(&nodes[0])).await.unwrap();
-        assert_eq!(whoami.protocol_versions, [1, 2, 3]);
+        assert_eq!(whoami.protocol_versions, [1, 2, 3, 4]);
         let about = whoami.about.unwrap();
         assert_eq!((about.node_id, about.table_size), (nodes[0].id(), 2));
         assert_eq!(about.features, ["gossip"]);
@@ -63,7 +63,7 @@ async fn an_outsider_learns_the_versions_and_nothing_else() {
         for outside in [Network::public(), private("pears")] {
             let client = Client::new(endpoint.clone()).with_network(outside);
             let whoami = client.whoami(addr(&node)).await.unwrap();
-            assert_eq!(whoami.protocol_versions, [1, 2, 3]);
+            assert_eq!(whoami.protocol_versions, [1, 2, 3, 4]);
             assert!(whoami.about.is_none());
             let error = client.status(addr(&node)).await.unwrap_err();
             assert_eq!(error.kind, FailKind::NotMember);

@@ -184,10 +184,7 @@ impl Answers {
         let _ = match request {
             MetaMessage::Whoami(ask) => ask.tx.send(self.whoami()).await,
             MetaMessage::ListPeers(ask) => ask.tx.send(MetaResponse::Peers(self.page())).await,
-            MetaMessage::Status(_)
-            | MetaMessage::Introducers(_)
-            | MetaMessage::Explain(_)
-            | MetaMessage::Discover(_) => Ok(()),
+            _ => Ok(()),
         };
     }
 

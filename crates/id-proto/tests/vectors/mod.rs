@@ -83,6 +83,14 @@ pub(crate) static ALL: &[&Vector] = &[
     &REQUEST_INTRODUCERS,
     &REQUEST_EXPLAIN,
     &REQUEST_DISCOVER,
+    &REQUEST_PUT,
+    &REQUEST_GET,
+    &REQUEST_GET_HASH,
+    &REQUEST_LIST,
+    &REQUEST_DELETE,
+    &REQUEST_RENAME,
+    &REQUEST_COPY,
+    &REQUEST_FIND,
     &RESPONSE_ERROR,
     &RESPONSE_WHOAMI,
     &RESPONSE_WHOAMI_STRANGER,
@@ -102,6 +110,13 @@ pub(crate) static ALL: &[&Vector] = &[
     &EXPLANATION_GONE,
     &RESPONSE_DISCOVERED,
     &DISCOVER_REPORT,
+    &RESPONSE_BLOBS,
+    &NAMED_BLOB,
+    &NAMED_BLOB_LARGE,
+    &RESPONSE_BLOB,
+    &RESPONSE_CHANGED,
+    &NAME_CHANGE,
+    &NAME_CHANGE_REPLACED,
     &FRAMED_REQUEST,
     &FRAMED_RESPONSES,
     &TICKET,
@@ -633,6 +648,212 @@ pub(crate) static RESPONSE_DISCOVERED: Vector = Vector {
         Variant("06", "MetaResponse", "Discovered"),
         Field("17", "23 bytes follow"),
         Whole(&DISCOVER_REPORT),
+    ],
+};
+
+pub(crate) static REQUEST_PUT: Vector = Vector {
+    name: "request-put",
+    title: "`Put` of a name that is to replace what is there, and a proof",
+    parts: &[
+        Variant("06", "MetaRequest", "Put"),
+        Field("01", "proof: some"),
+        Field(
+            "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+            "proof: by key 1 for key 2 in the private network",
+        ),
+        Field("0b", "name: 11 bytes follow"),
+        Field("6e6f7465732f746f646179", "name: \"notes/today\""),
+        Field(
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+            "hash: of no bytes",
+        ),
+        Field("01", "replace: true"),
+    ],
+};
+
+pub(crate) static REQUEST_GET: Vector = Vector {
+    name: "request-get",
+    title: "`Get` by a name",
+    parts: &[
+        Variant("07", "MetaRequest", "Get"),
+        Field("00", "proof: none"),
+        Variant("00", "BlobKey", "Name"),
+        Field("0b", "key: 11 bytes follow"),
+        Field("6e6f7465732f746f646179", "key: \"notes/today\""),
+    ],
+};
+
+pub(crate) static REQUEST_GET_HASH: Vector = Vector {
+    name: "request-get-hash",
+    title: "`Get` by a hash",
+    parts: &[
+        Variant("07", "MetaRequest", "Get"),
+        Field("00", "proof: none"),
+        Variant("01", "BlobKey", "Hash"),
+        Field(
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+            "key: hash of no bytes",
+        ),
+    ],
+};
+
+pub(crate) static REQUEST_LIST: Vector = Vector {
+    name: "request-list",
+    title: "`List` of at most 1000 names behind one, with a proof",
+    parts: &[
+        Variant("08", "MetaRequest", "List"),
+        Field("01", "proof: some"),
+        Field(
+            "5503a7677e88e364dd1ca6857c05300316117802bf9984f22027a8236caefa33",
+            "proof: by key 1 for key 2 in the private network",
+        ),
+        Field("01", "after: some"),
+        Field("05", "after: 5 bytes follow"),
+        Field("6e6f746573", "after: \"notes\""),
+        Field("e807", "max_entries: 1000"),
+    ],
+};
+
+pub(crate) static REQUEST_DELETE: Vector = Vector {
+    name: "request-delete",
+    title: "`Delete`",
+    parts: &[
+        Variant("09", "MetaRequest", "Delete"),
+        Field("00", "proof: none"),
+        Field("0b", "name: 11 bytes follow"),
+        Field("6e6f7465732f746f646179", "name: \"notes/today\""),
+    ],
+};
+
+pub(crate) static REQUEST_RENAME: Vector = Vector {
+    name: "request-rename",
+    title: "`Rename` that is to replace nothing",
+    parts: &[
+        Variant("0a", "MetaRequest", "Rename"),
+        Field("00", "proof: none"),
+        Field("0b", "from: 11 bytes follow"),
+        Field("6e6f7465732f746f646179", "from: \"notes/today\""),
+        Field("0c", "to: 12 bytes follow"),
+        Field("6e6f7465732fc3a46c746572", "to: \"notes/älter\""),
+        Field("00", "replace: false"),
+    ],
+};
+
+pub(crate) static REQUEST_COPY: Vector = Vector {
+    name: "request-copy",
+    title: "`Copy` that may replace what is there",
+    parts: &[
+        Variant("0b", "MetaRequest", "Copy"),
+        Field("00", "proof: none"),
+        Field("0b", "from: 11 bytes follow"),
+        Field("6e6f7465732f746f646179", "from: \"notes/today\""),
+        Field("01", "to: 1 bytes follow"),
+        Field("62", "to: \"b\""),
+        Field("01", "replace: true"),
+    ],
+};
+
+pub(crate) static REQUEST_FIND: Vector = Vector {
+    name: "request-find",
+    title: "`Find` of at most 20 names",
+    parts: &[
+        Variant("0c", "MetaRequest", "Find"),
+        Field("00", "proof: none"),
+        Field("05", "query: 5 bytes follow"),
+        Field("746f646179", "query: \"today\""),
+        Field("14", "max_entries: 20"),
+    ],
+};
+
+pub(crate) static RESPONSE_BLOBS: Vector = Vector {
+    name: "response-blobs",
+    title: "A page of two names, with more to follow",
+    parts: &[
+        Variant("07", "MetaResponse", "Blobs"),
+        Field("63", "items: 99 bytes follow"),
+        Field("2e", "46 bytes follow"),
+        Whole(&NAMED_BLOB),
+        Field("33", "51 bytes follow"),
+        Whole(&NAMED_BLOB_LARGE),
+        Field("01", "more: true"),
+    ],
+};
+
+pub(crate) static NAMED_BLOB: Vector = Vector {
+    name: "named-blob",
+    title: "A name and its blob",
+    parts: &[
+        Variant("00", "NamedBlob", "V1"),
+        Field("0b", "name: 11 bytes follow"),
+        Field("6e6f7465732f746f646179", "name: \"notes/today\""),
+        Field(
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+            "hash: of no bytes",
+        ),
+        Field("00", "size: 0"),
+    ],
+};
+
+pub(crate) static NAMED_BLOB_LARGE: Vector = Vector {
+    name: "named-blob-large",
+    title: "Another one, of a gibibyte",
+    parts: &[
+        Variant("00", "NamedBlob", "V1"),
+        Field("0c", "name: 12 bytes follow"),
+        Field("6e6f7465732fc3a46c746572", "name: \"notes/älter\""),
+        Field("0707070707070707070707070707070707070707070707070707070707070707", "hash"),
+        Field("8080808004", "size: 1,073,741,824"),
+    ],
+};
+
+pub(crate) static RESPONSE_BLOB: Vector = Vector {
+    name: "response-blob",
+    title: "The answer to `Get`",
+    parts: &[
+        Variant("08", "MetaResponse", "Blob"),
+        Field("2e", "46 bytes follow"),
+        Whole(&NAMED_BLOB),
+    ],
+};
+
+pub(crate) static RESPONSE_CHANGED: Vector = Vector {
+    name: "response-changed",
+    title: "The answer to `Put`, `Delete`, `Rename` and `Copy`",
+    parts: &[
+        Variant("09", "MetaResponse", "Changed"),
+        Field("24", "36 bytes follow"),
+        Whole(&NAME_CHANGE),
+    ],
+};
+
+pub(crate) static NAME_CHANGE: Vector = Vector {
+    name: "name-change",
+    title: "What became of a name that led nowhere",
+    parts: &[
+        Variant("00", "NameChange", "V1"),
+        Field(
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+            "hash: of no bytes",
+        ),
+        Field("00", "size: 0"),
+        Field("01", "n_names: 1"),
+        Field("00", "replaced: none"),
+    ],
+};
+
+pub(crate) static NAME_CHANGE_REPLACED: Vector = Vector {
+    name: "name-change-replaced",
+    title: "What became of one that led elsewhere",
+    parts: &[
+        Variant("00", "NameChange", "V1"),
+        Field("0707070707070707070707070707070707070707070707070707070707070707", "hash"),
+        Field("8080808004", "size: 1,073,741,824"),
+        Field("ac02", "n_names: 300"),
+        Field("01", "replaced: some"),
+        Field(
+            "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+            "replaced: hash of no bytes",
+        ),
     ],
 };
 
