@@ -36,6 +36,9 @@ pub struct AccessList {
     pub own: BTreeSet<PublicKey>,
     /// Who may hand peers over, as [`AccessList::is_operator`] says. They aren't admitted for that.
     pub operators: BTreeSet<PublicKey>,
+    /// Who, besides the operators, may change the names of the node's blobs, and send it blobs. They aren't
+    /// admitted for that.
+    pub writers: BTreeSet<PublicKey>,
 }
 
 impl AccessList {
@@ -48,6 +51,12 @@ impl AccessList {
     /// Whether `peer` may hand peers over. They are believed no more than others are.
     pub fn is_operator(&self, peer: &PublicKey) -> bool {
         self.operators.contains(peer) && self.admits(peer)
+    }
+
+    /// Whether `peer` may change the names of the node's blobs, and send it blobs.
+    pub fn is_writer(&self, peer: &PublicKey) -> bool {
+        let is_named = self.writers.contains(peer) || self.operators.contains(peer);
+        is_named && self.admits(peer)
     }
 
     /// Whether the operator has named `peer` as one to have to do with.
@@ -69,6 +78,11 @@ impl fmt::Display for AccessList {
             0 => Ok(()),
             1 => f.write_str("; 1 operator"),
             n => write!(f, "; {n} operators"),
+        }?;
+        match self.writers.len() {
+            0 => Ok(()),
+            1 => f.write_str("; 1 writer"),
+            n => write!(f, "; {n} writers"),
         }
     }
 }
@@ -106,6 +120,11 @@ impl Access {
         self.0.list.borrow().is_operator(peer)
     }
 
+    #[cfg(feature = "blobs")]
+    pub(crate) fn is_writer(&self, peer: &PublicKey) -> bool {
+        self.0.list.borrow().is_writer(peer)
+    }
+
     /// What tells of changes from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<Arc<AccessList>> {
         self.0.list.subscribe()
@@ -129,12 +148,13 @@ impl Access {
     }
 
     /// How many nodes are on each list.
-    pub(crate) fn list_sizes(&self) -> [(&'static str, u64); 3] {
+    pub(crate) fn list_sizes(&self) -> [(&'static str, u64); 4] {
         let list = self.list();
         [
             ("denied", list.deny.len() as u64),
             ("allowed", list.allow.as_ref().map_or(0, BTreeSet::len) as u64),
             ("operators", list.operators.len() as u64),
+            ("writers", list.writers.len() as u64),
         ]
     }
 

@@ -15,6 +15,8 @@ use id_proto::{
     limits::{self, MAX_ADDRS},
 };
 
+#[cfg(feature = "blobs")]
+use crate::blobs::BlobStore;
 use crate::{data_dir::DataDir, membership::MembershipConfig};
 
 /// Most names that are asked for in the DNS. Origin: a guess; a network has one, or one per site.
@@ -47,10 +49,13 @@ pub struct NodeConfig {
     pub membership: MembershipConfig,
     /// Where to keep what shall survive a restart; nowhere if there is none.
     pub data_dir: Option<Arc<DataDir>>,
+    /// Where to keep blobs; a node without such a place holds none.
+    #[cfg(feature = "blobs")]
+    pub blobs: Option<BlobStore>,
 }
 
 impl NodeConfig {
-    /// A member of `network` that keeps nothing on disk and uses gossip, but neither DHT nor DNS.
+    /// A member of `network` that keeps nothing on disk, holds no blobs, and uses gossip, but neither DHT nor DNS.
     pub fn new(network: Network) -> Self {
         Self {
             name: None,
@@ -63,6 +68,8 @@ impl NodeConfig {
             announce_addrs: AnnounceAddrs::Auto,
             membership: MembershipConfig::new(&network),
             data_dir: None,
+            #[cfg(feature = "blobs")]
+            blobs: None,
             network,
         }
     }

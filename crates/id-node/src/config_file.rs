@@ -54,6 +54,11 @@ pub struct ConfigFile {
     /// Who may hand peers over, separated by commas.
     #[serde(deserialize_with = "text_or_list")]
     pub operator: Option<String>,
+    /// Who may change the names of blobs, and send blobs, separated by commas.
+    #[serde(deserialize_with = "text_or_list")]
+    pub allow_write: Option<String>,
+    /// Whether the node holds no blobs.
+    pub no_blobs: Option<bool>,
     /// Whether the gossip topic is not joined.
     pub no_gossip: Option<bool>,
     /// Whether no peers are looked for in the DHT.

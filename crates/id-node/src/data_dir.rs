@@ -8,7 +8,8 @@
 //! seq             the highest sequence number that may have been announced
 //! peers           the peers that were there last, to be dialled first after a restart
 //! cli-key         the key as which id-cli asks this node, while that answers only some; mode 0600
-//! operator-key    the key as which id-cli hands peers to this node; mode 0600
+//! operator-key    the key as which id-cli hands peers and blobs to this node; mode 0600
+//! blobs/          the blobs that it holds, and their names: iroh-blobs' own files; made with the first
 //! *.unfinished    what is being written; left by a process that was killed, and removed at the next start
 //! node.json       where the running instance can be reached, for programs on this machine
 //! ```

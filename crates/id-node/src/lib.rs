@@ -6,7 +6,7 @@
 //!
 //! The way through the house: bytes come in through `topic` and `service`, `membership` decides
 //! (without any I/O), and `actor` performs what it decided. `bootstrap` finds the first neighbour, in the DHT by
-//! `rendezvous`.
+//! `rendezvous`. `blobs` is what it holds.
 //!
 //! This crate doesn't install a logger, doesn't handle signals and doesn't choose ports; its binary
 //! does, with the help of [`endpoint`], [`data_dir`] and [`config_file`].
@@ -26,6 +26,8 @@ pub mod untrusted;
 
 mod actor;
 mod address_book;
+#[cfg(feature = "blobs")]
+mod blobs;
 mod bootstrap;
 mod bucket;
 mod clock;
@@ -39,6 +41,8 @@ mod service;
 mod topic;
 
 pub use access::AccessList;
+#[cfg(feature = "blobs")]
+pub use blobs::BlobStore;
 pub use config::{AnnounceAddrs, DhtBootstrap, NodeConfig, Role};
 pub use id_client;
 pub use iroh;

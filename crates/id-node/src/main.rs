@@ -127,6 +127,8 @@ async fn serve(
         bootstrap_dns: settings.bootstrap_dns.clone(),
         announce_addrs: settings.announce_addrs,
         membership: settings.membership(settings.live.access(data_dir.as_deref())?),
+        #[cfg(feature = "blobs")]
+        blobs: settings.blobs.then(|| cli::blob_store(data_dir.as_deref())),
         data_dir: data_dir.clone(),
         ..NodeConfig::new(settings.network.clone())
     };

@@ -23,6 +23,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
+#[cfg(feature = "blobs")]
+use crate::blobs::{Blobs, Keeping, Passes, Provider};
 use crate::{
     access::{Access, AccessList},
     actor::{Actor, Bootstrap, Command, Configured},
@@ -64,6 +66,17 @@ pub struct Node {
     served: Arc<Served>,
     _actor: AbortOnDropHandle<()>,
     _channels: Channels,
+    #[cfg(feature = "blobs")]
+    holding: Option<Holding>,
+}
+
+/// The blobs of a node, and what tells of their number.
+#[cfg(feature = "blobs")]
+#[derive(Debug)]
+struct Holding {
+    blobs: Blobs,
+    _keeping: Keeping,
+    _counting: AbortOnDropHandle<()>,
 }
 
 /// Why a node can't be spawned. The endpoint stays open and is still the caller's.
@@ -118,6 +131,12 @@ impl Node {
             Channels::open(&config, &around)
         });
         let channels = channels.unwrap_or_default();
+        let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
+        #[cfg(feature = "blobs")]
+        let holding = hold(&config, clock, &commands);
+        #[cfg(feature = "blobs")]
+        let (blobs, passes) =
+            (holding.as_ref().map(|it| it.blobs.clone()), Passes::new(&config.network));
         let (handover, handed) = handover::channel();
         let answerer = Arc::new(Answerer {
             me: endpoint.id(),
@@ -132,9 +151,12 @@ impl Node {
             busy: BusyCounts::default(),
             reloads: reloads.clone(),
             handover,
+            #[cfg(feature = "blobs")]
+            blobs,
+            #[cfg(feature = "blobs")]
+            passes,
         });
-        let router = router(&endpoint, config.role, gossip, answerer.clone());
-        let (commands, command_queue) = mpsc::channel(MAX_COMMANDS);
+        let router = router(&endpoint, config.role, gossip, &answerer);
         let served = Served::new(
             answerer,
             endpoint.clone(),
@@ -177,6 +199,8 @@ impl Node {
             served: Arc::new(served),
             _actor: actor,
             _channels: channels,
+            #[cfg(feature = "blobs")]
+            holding,
         })
     }
 
@@ -230,7 +254,8 @@ impl Node {
         Ok(())
     }
 
-    /// Changes the number of blobs that others see. Cancel safe.
+    /// Changes the number of blobs that others see, of a node that holds none itself: one that does tells
+    /// how many these are. Cancel safe.
     pub async fn set_blob_count(&self, count: u64) {
         self.command(Command::SetBlobCount(count)).await;
     }
@@ -288,6 +313,12 @@ impl Node {
         }
         if timeout(CLOSE_TIMEOUT, self.router.shutdown()).await.is_err() {
             warn!("the endpoint takes too long to close");
+        }
+        #[cfg(feature = "blobs")]
+        if let Some(Holding { blobs, .. }) = &self.holding
+            && timeout(CLOSE_TIMEOUT, blobs.close()).await.is_err()
+        {
+            warn!("the store of blobs takes too long to close");
         }
     }
 
@@ -378,6 +409,27 @@ fn membership(
     Membership::new(key, membership, facts.clone(), seq_floor, clock.now())
 }
 
+/// Opens the store of blobs, and has the number of its blobs announced.
+#[cfg(feature = "blobs")]
+fn hold(config: &NodeConfig, clock: Clock, commands: &mpsc::Sender<Command>) -> Option<Holding> {
+    let place = config.blobs.clone().filter(|_| config.role == Role::Member)?;
+    let (blobs, keeping) = Blobs::open(place, clock);
+    let counting = tokio::spawn(tell_count(blobs.count(), commands.clone()));
+    let counting = AbortOnDropHandle::new(counting);
+    Some(Holding { blobs, _keeping: keeping, _counting: counting })
+}
+
+/// The schedule of announcements gathers what changes quickly.
+#[cfg(feature = "blobs")]
+async fn tell_count(mut count: watch::Receiver<u64>, commands: mpsc::Sender<Command>) {
+    while count.changed().await.is_ok() {
+        let now = *count.borrow_and_update();
+        if commands.send(Command::SetBlobCount(now)).await.is_err() {
+            return;
+        }
+    }
+}
+
 fn features(config: &NodeConfig) -> Vec<String> {
     let channels = [
         ("dht", config.dht.is_some()),
@@ -386,6 +438,8 @@ fn features(config: &NodeConfig) -> Vec<String> {
     ];
     let in_use = channels.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name);
     let features = std::iter::once("gossip").chain(in_use).filter(|_| config.gossip);
+    #[cfg(feature = "blobs")]
+    let features = features.chain(config.blobs.is_some().then_some("blobs"));
     features.map(str::to_owned).collect()
 }
 
@@ -393,12 +447,20 @@ fn router(
     endpoint: &Endpoint,
     role: Role,
     gossip: Option<GossipHandler>,
-    answerer: Arc<Answerer>,
+    answerer: &Arc<Answerer>,
 ) -> Router {
     let mut router = Router::builder(endpoint.clone());
     if role == Role::Member {
-        let service = Service::new(answerer);
+        let service = Service::new(answerer.clone());
         router = router.incoming_filter(service.incoming_filter()).accept(META_ALPN, service);
+    }
+    #[cfg(feature = "blobs")]
+    if role == Role::Member
+        && let Some(blobs) = &answerer.blobs
+    {
+        let (access, passes) = (answerer.access.clone(), answerer.passes.clone());
+        let provider = Provider::new(blobs.clone(), access, passes, answerer.busy.clone());
+        router = router.accept(iroh_blobs::ALPN, provider);
     }
     if let Some(gossip) = gossip {
         router = router.accept(GOSSIP_ALPN, gossip);

@@ -4,11 +4,13 @@
 //! that it doesn't know. Ours reads a bounded frame and answers what it can't decode with an error;
 //! from there on the request is irpc's.
 
-mod busy;
-mod callers;
-mod handshakes;
+pub(crate) mod busy;
+pub(crate) mod callers;
+pub(crate) mod handshakes;
 #[cfg(any(test, feature = "test-util"))]
 pub(crate) mod made_up;
+#[cfg(feature = "blobs")]
+mod names;
 
 use std::{
     fmt, io,
@@ -18,7 +20,7 @@ use std::{
 
 use busy::Busy;
 pub(crate) use busy::BusyCounts;
-use callers::{Callers, Host, Limits};
+use callers::{Callers, Limits, host_of};
 use handshakes::Handshakes;
 
 use id_client::frame::{FrameError, read_frame};
@@ -29,7 +31,6 @@ use id_proto::{
     version::ProtocolVersion,
 };
 use iroh::{
-    TransportAddr,
     endpoint::{Accepting, Connection, Incoming, RecvStream, SendStream},
     protocol::{AcceptError, IncomingFilter, IncomingFilterOutcome, ProtocolHandler},
 };
@@ -44,6 +45,8 @@ use tokio::{
 };
 use tracing::debug;
 
+#[cfg(feature = "blobs")]
+use crate::blobs::{Blobs, Passes};
 use crate::{
     access::Access, bootstrap::Reports, clock::Clock, handover::Handover, membership::View,
     reload::Reloads, topic::GossipCounts,
@@ -59,8 +62,6 @@ const NOT_ADMITTED: &[u8] = b"not admitted";
 const MAX_STREAMS: u32 = 32;
 /// Most bytes that a connection may hold for us to read. Origin: a longest request on each stream.
 const RECEIVE_WINDOW: u32 = MAX_STREAMS * MAX_REQUEST_LEN as u32;
-/// How long a caller may take for the handshake. Origin: a few round trips by satellite.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller may take to send a request. Origin: a few round trips by satellite.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller may take to read a page. Origin: 64 KiB at 26 kbit/s.
@@ -91,6 +92,11 @@ pub(crate) struct Answerer {
     pub(crate) busy: BusyCounts,
     pub(crate) reloads: Reloads,
     pub(crate) handover: Handover,
+    #[cfg(feature = "blobs")]
+    pub(crate) blobs: Option<Blobs>,
+    /// Who may ask for blobs themselves, because they asked us before.
+    #[cfg(feature = "blobs")]
+    pub(crate) passes: Passes,
 }
 
 impl Service {
@@ -125,16 +131,7 @@ fn names_protocol(incoming: &Incoming) -> bool {
 
 impl ProtocolHandler for Service {
     async fn on_accepting(&self, accepting: Accepting) -> Result<Connection, AcceptError> {
-        let mut handshake = self.handshakes.begin();
-        let too_long = || AcceptError::from_err(io::Error::from(io::ErrorKind::TimedOut));
-        tokio::select! {
-            biased;
-            done = timeout(HANDSHAKE_TIMEOUT, accepting) => Ok(done.map_err(|_| too_long())??),
-            () = handshake.must_give_way() => {
-                self.node.busy.count(Busy::Handshake);
-                Err(too_long())
-            }
-        }
+        self.handshakes.finish(accepting, &self.node.busy).await
     }
 
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
@@ -144,7 +141,7 @@ impl ProtocolHandler for Service {
             connection.close(DONE.into(), NOT_ADMITTED);
             return Ok(());
         }
-        let Some(_visit) = self.callers.enter(caller, host(&connection)) else {
+        let Some(_visit) = self.callers.enter(caller, host_of(&connection)) else {
             self.node.busy.count(Busy::Connection);
             connection.close(ErrorCode::Busy.number().into(), b"busy");
             return Ok(());
@@ -156,15 +153,6 @@ impl ProtocolHandler for Service {
             () = access.revoked(caller) => connection.close(DONE.into(), NOT_ADMITTED),
         }
         Ok(())
-    }
-}
-
-fn host(connection: &Connection) -> Host {
-    let paths = connection.paths();
-    let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
-    match path.map(|path| path.remote_addr().clone()) {
-        Some(TransportAddr::Ip(addr)) => addr.ip().into(),
-        _ => Host::Relay,
     }
 }
 
@@ -225,12 +213,27 @@ impl Answerer {
             MetaMessage::Discover(ask) => {
                 ask.tx.send(self.discover(caller, callers, ask.inner).await).await
             }
-            about_blobs => about_blobs.refuse(no_blobs()).await,
+            about_blobs => self.about_blobs(caller, callers, about_blobs).await,
         }
     }
 
     fn admits(&self, caller: PublicKey, proof: Option<MembershipProof>) -> bool {
-        self.network.admits(&caller, &self.me, proof.as_ref())
+        let is_member = self.network.admits(&caller, &self.me, proof.as_ref());
+        #[cfg(feature = "blobs")]
+        if is_member {
+            self.passes.give(caller, Instant::now());
+        }
+        is_member
+    }
+
+    #[cfg(not(feature = "blobs"))]
+    async fn about_blobs(
+        &self,
+        _: PublicKey,
+        _: &Callers,
+        asked: MetaMessage,
+    ) -> Result<(), SendError> {
+        asked.refuse(no_blobs()).await
     }
 
     /// Outsiders learn which versions they could speak if they were members, and nothing else.
@@ -278,6 +281,8 @@ impl Answerer {
         counters.extend(self.access.counters());
         counters.extend(self.busy.counters());
         counters.extend(self.channels.dht_counts.counters());
+        #[cfg(feature = "blobs")]
+        counters.extend(self.blobs.iter().flat_map(Blobs::counters));
         counters
     }
 
@@ -358,12 +363,12 @@ impl Answerer {
         for item in items(&view, self.clock.now().mono).take(request.max_entries as usize) {
             if !page.push(&item) {
                 page.more = true;
-                send_page(&pages, std::mem::take(&mut page)).await?;
+                send_page(&pages, MetaResponse::Peers(std::mem::take(&mut page))).await?;
                 let fits = page.push(&item);
                 debug_assert!(fits, "an empty page has room for any entry");
             }
         }
-        send_page(&pages, page).await
+        send_page(&pages, MetaResponse::Peers(page)).await
     }
 
     fn too_many_listings(&self) -> MetaResponse {
@@ -391,8 +396,11 @@ fn items(view: &View, now: Duration) -> impl Iterator<Item = Vec<u8>> + '_ {
     std::iter::once(own).chain(peers).map(|entry| entry.encode())
 }
 
-async fn send_page(pages: &mpsc::Sender<MetaResponse>, page: PeersPage) -> Result<(), SendError> {
-    let sent = timeout(PAGE_TIMEOUT, pages.send(MetaResponse::Peers(page))).await;
+async fn send_page(
+    pages: &mpsc::Sender<MetaResponse>,
+    page: MetaResponse,
+) -> Result<(), SendError> {
+    let sent = timeout(PAGE_TIMEOUT, pages.send(page)).await;
     sent.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 

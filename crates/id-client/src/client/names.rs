@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// Asks for at most `max_entries` names, from the first one behind `after`, in the order of their
-    /// bytes. What was named when the question came is listed, whatever changes meanwhile.
+    /// bytes. A name that comes or goes meanwhile may be listed or not.
     ///
     /// The stream ends after the last name or the first error; what came before an error is good, and
     /// whoever asks again can go on behind it. Every page ends within the client's time-out. Names

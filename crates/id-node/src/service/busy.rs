@@ -11,7 +11,7 @@ pub(crate) struct BusyCounts(Arc<[AtomicU64; Busy::ALL.len()]>);
 
 /// What is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Busy {
+pub(crate) enum Busy {
     /// A connection above the caller's, its host's or everybody's share.
     Connection,
     /// A listing or an explanation that its caller hasn't earned yet.
@@ -41,7 +41,7 @@ impl Busy {
 }
 
 impl BusyCounts {
-    pub(super) fn count(&self, what: Busy) {
+    pub(crate) fn count(&self, what: Busy) {
         self.0[what as usize].fetch_add(1, Ordering::Relaxed);
     }
 

@@ -11,29 +11,30 @@ use std::{
 };
 
 use id_proto::iroh_base::PublicKey;
+use iroh::{TransportAddr, endpoint::Connection};
 
 /// What callers may do.
 #[derive(Debug, Clone)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Most connections that are served at the same time. Origin: protocol.md.
-    pub(super) max_connections: usize,
+    pub(crate) max_connections: usize,
     /// Most of them of one caller. Origin: a guess; one is enough for whoever is honest, and a few more
     /// serve programs that share an identity.
-    pub(super) max_per_caller: usize,
+    pub(crate) max_per_caller: usize,
     /// Most of them from one host. Origin: a guess; four hosts are needed to take all.
-    pub(super) max_per_host: usize,
+    pub(crate) max_per_host: usize,
     /// How long a connection may be open without a request under way. Origin: our decision.
-    pub(super) idle: Duration,
+    pub(crate) idle: Duration,
     /// After which time a caller has earned another listing. Origin: protocol.md.
-    pub(super) list_gap: Duration,
+    pub(crate) list_gap: Duration,
     /// How many listings a caller may ask for at once. Origin: protocol.md.
-    pub(super) list_burst: u32,
+    pub(crate) list_burst: u32,
     /// After which time an operator may hand over another request full of peers. Origin: twenty
     /// signatures take a millisecond of the one task that owns the table; this is 2 % of it.
-    pub(super) handover_gap: Duration,
+    pub(crate) handover_gap: Duration,
     /// How many such requests an operator may send at once. Origin: as many peers as one introducer
     /// may bring a table of the default size, fifteen in each.
-    pub(super) handover_burst: u32,
+    pub(crate) handover_burst: u32,
 }
 
 impl Default for Limits {
@@ -63,7 +64,7 @@ const MAX_UNCLEAR: u32 = 16;
 
 /// Where a caller is: as much of the address as one owner is sure to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Host {
+pub(crate) enum Host {
     /// An IPv4 address, or the network of an IPv6 one, which has 64 bits.
     Ip(IpAddr),
     /// Somewhere behind a relay.
@@ -80,9 +81,19 @@ impl From<IpAddr> for Host {
     }
 }
 
+/// From where a connection comes.
+pub(crate) fn host_of(connection: &Connection) -> Host {
+    let paths = connection.paths();
+    let path = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
+    match path.map(|path| path.remote_addr().clone()) {
+        Some(TransportAddr::Ip(addr)) => addr.ip().into(),
+        _ => Host::Relay,
+    }
+}
+
 /// The callers of a service. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Callers {
+pub(crate) struct Callers {
     limits: Limits,
     state: Arc<Mutex<State>>,
 }
@@ -145,23 +156,23 @@ impl PerSecond {
 
 /// A connection that is being served. It counts until it is dropped.
 #[derive(Debug)]
-pub(super) struct Visit {
+pub(crate) struct Visit {
     callers: Callers,
     caller: PublicKey,
     host: Host,
 }
 
 impl Callers {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, state: Arc::default() }
     }
 
-    pub(super) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Lets `caller` in, if there is room for it.
-    pub(super) fn enter(&self, caller: PublicKey, host: Host) -> Option<Visit> {
+    pub(crate) fn enter(&self, caller: PublicKey, host: Host) -> Option<Visit> {
         let mut state = self.lock();
         let n_of_caller = state.by_caller.get(&caller).copied().unwrap_or_default();
         let n_of_host = state.by_host.get(&host).copied().unwrap_or_default();
@@ -178,20 +189,20 @@ impl Callers {
     }
 
     /// Whether `caller` may have a listing now; if so, it is paid for.
-    pub(super) fn pays_for_list(&self, caller: PublicKey, now: Instant) -> bool {
+    pub(crate) fn pays_for_list(&self, caller: PublicKey, now: Instant) -> bool {
         let rate = (self.limits.list_gap, self.limits.list_burst);
         self.lock().listings.pays(caller, rate, now)
     }
 
     /// Whether `caller` may hand over a request full of peers now; if so, it is paid for.
-    pub(super) fn pays_for_handover(&self, caller: PublicKey, now: Instant) -> bool {
+    pub(crate) fn pays_for_handover(&self, caller: PublicKey, now: Instant) -> bool {
         let rate = (self.limits.handover_gap, self.limits.handover_burst);
         self.lock().handovers.pays(caller, rate, now)
     }
 
     /// Whether somebody who dials must show first that their address is theirs: in a rush, when an attack
     /// from forged addresses would cost us a handshake each.
-    pub(super) fn must_prove_address(&self, now: Instant) -> bool {
+    pub(crate) fn must_prove_address(&self, now: Instant) -> bool {
         let mut state = self.lock();
         let n_attempts = state.attempts.count(now);
         n_attempts >= MAX_UNPROVEN || state.n_open > self.limits.max_connections / 2
@@ -201,7 +212,7 @@ impl Callers {
     ///
     /// Its first packet may be half of a long greeting; but if it is a farewell, the QUIC stack keeps
     /// the connection for its whole idle time-out.
-    pub(super) fn hears_unclear(&self, now: Instant) -> bool {
+    pub(crate) fn hears_unclear(&self, now: Instant) -> bool {
         self.lock().unclear.count(now) < MAX_UNCLEAR
     }
 

@@ -6,10 +6,21 @@
 
 use std::{
     collections::VecDeque,
+    io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::oneshot;
+use iroh::{
+    endpoint::{Accepting, Connection},
+    protocol::AcceptError,
+};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::busy::{Busy, BusyCounts};
+
+/// How long a caller may take for the handshake. Origin: a few round trips by satellite.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most handshakes under way. Origin: a guess; 256 in a second leave each a second, and are about
 /// 6 MiB.
@@ -17,7 +28,7 @@ const MAX_HANDSHAKES: usize = 256;
 
 /// The handshakes of a service. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Handshakes {
+pub(crate) struct Handshakes {
     /// The oldest first. A sender that is dropped tells its handshake to give way; one whose handshake
     /// is over is closed.
     under_way: Arc<Mutex<VecDeque<oneshot::Sender<()>>>>,
@@ -25,10 +36,10 @@ pub(super) struct Handshakes {
 
 /// A handshake under way, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Handshake(oneshot::Receiver<()>);
+pub(crate) struct Handshake(oneshot::Receiver<()>);
 
 impl Handshakes {
-    pub(super) fn begin(&self) -> Handshake {
+    pub(crate) fn begin(&self) -> Handshake {
         let (sender, receiver) = oneshot::channel();
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.push_back(sender);
@@ -40,11 +51,29 @@ impl Handshakes {
         }
         Handshake(receiver)
     }
+
+    /// Finishes a handshake, unless it takes too long or has to give way.
+    pub(crate) async fn finish(
+        &self,
+        accepting: Accepting,
+        busy: &BusyCounts,
+    ) -> Result<Connection, AcceptError> {
+        let mut handshake = self.begin();
+        let too_long = || AcceptError::from_err(io::Error::from(io::ErrorKind::TimedOut));
+        tokio::select! {
+            biased;
+            done = timeout(HANDSHAKE_TIMEOUT, accepting) => Ok(done.map_err(|_| too_long())??),
+            () = handshake.must_give_way() => {
+                busy.count(Busy::Handshake);
+                Err(too_long())
+            }
+        }
+    }
 }
 
 impl Handshake {
     /// Waits until it has to give way.
-    pub(super) async fn must_give_way(&mut self) {
+    pub(crate) async fn must_give_way(&mut self) {
         // Nothing is ever sent.
         let _ = (&mut self.0).await;
     }

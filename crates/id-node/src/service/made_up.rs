@@ -51,5 +51,9 @@ pub(crate) fn answerer_of(own: SignedAnnouncement, entries: Vec<Arc<Entry>>) -> 
         busy: BusyCounts::default(),
         reloads: Reloads::default(),
         handover: handover::channel().0,
+        #[cfg(feature = "blobs")]
+        blobs: None,
+        #[cfg(feature = "blobs")]
+        passes: crate::blobs::Passes::new(&Network::public()),
     }
 }

@@ -37,7 +37,7 @@ Examples:
 A flag beats its environment variable, which beats the configuration file.
 SIGINT or SIGTERM: says goodbye and ends; a second one ends it at once.
 SIGHUP: reads the configuration file and the lists of nodes again, and takes over who is denied,
-allowed and an operator, the name, whom to join through and how much to log. If anything is wrong,
+allowed, an operator and a writer, the name, whom to join through and how much to log. If anything is wrong,
 all stays as it is, and the log says what.";
 
 /// Joins a network of id nodes, and serves the list of its peers.
@@ -156,6 +156,15 @@ pub struct Options {
     /// Whoever may read the data directory may hand peers over in any case: id-cli peers --discover
     #[arg(long, value_name = "NODE,…", env = "ID_NODE_OPERATOR")]
     pub operator: Option<String>,
+
+    /// Let these change the names of this node's blobs, and send it blobs, by their ids. Operators may, too,
+    /// and whoever may read the data directory: id-cli put, rm, mv, cp
+    #[arg(long, value_name = "NODE,…", env = "ID_NODE_ALLOW_WRITE")]
+    pub allow_write: Option<String>,
+
+    /// Hold no blobs: neither keep nor serve any, and leave those that are there alone
+    #[arg(long, env = "ID_NODE_NO_BLOBS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_blobs: Option<bool>,
 
     /// Don't join the gossip topic
     #[arg(long, env = "ID_NODE_NO_GOSSIP", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -302,6 +311,8 @@ impl Options {
             allow: self.allow.or(other.allow),
             allow_file: self.allow_file.or(other.allow_file),
             operator: self.operator.or(other.operator),
+            allow_write: self.allow_write.or(other.allow_write),
+            no_blobs: self.no_blobs.or(other.no_blobs),
             no_gossip: self.no_gossip.or(other.no_gossip),
             no_dht,
             dht_bootstrap,
@@ -345,6 +356,8 @@ impl From<ConfigFile> for Options {
             allow: file.allow,
             allow_file: file.allow_file,
             operator: file.operator,
+            allow_write: file.allow_write,
+            no_blobs: file.no_blobs,
             no_gossip: file.no_gossip,
             no_dht: file.no_dht,
             dht_bootstrap: file.dht_bootstrap,

@@ -22,8 +22,17 @@ use super::{
 };
 
 /// The keys of what is made of it.
-pub const KEYS: [&str; 8] =
-    ["name", "bootstrap", "deny", "deny-file", "allow", "allow-file", "operator", "log-level"];
+pub const KEYS: [&str; 9] = [
+    "name",
+    "bootstrap",
+    "deny",
+    "deny-file",
+    "allow",
+    "allow-file",
+    "operator",
+    "allow-write",
+    "log-level",
+];
 
 /// The settings that a running node takes over.
 #[derive(Debug, Clone)]
@@ -84,10 +93,13 @@ fn access(options: &Options) -> Result<AccessList> {
         ensure!(!allow.is_empty(), "--allow: at least one node id is expected");
     }
     let operators = options.operator.as_deref().map(|ids| listed("--operator", ids)).transpose()?;
+    let writers = options.allow_write.as_deref().map(|ids| listed("--allow-write", ids));
+    let writers = writers.transpose()?;
     Ok(AccessList {
         deny: union(deny)?.unwrap_or_default(),
         allow: union(allow)?,
         operators: operators.unwrap_or_default(),
+        writers: writers.unwrap_or_default(),
         own: BTreeSet::new(),
     })
 }

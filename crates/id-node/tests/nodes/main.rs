@@ -2,6 +2,8 @@
 
 mod asking;
 mod believing;
+#[cfg(feature = "blobs")]
+mod blobs;
 mod denying;
 mod going;
 mod handing;

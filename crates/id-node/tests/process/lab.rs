@@ -13,7 +13,7 @@ use id_node::{
     data_dir::RuntimeFile,
     endpoint::{self, EndpointOptions},
     id_client::{
-        AskError, Client, Whoami,
+        AskError, Client, Session, Whoami,
         id_proto::{
             DiscoverReport, Network, PeerEntry, PeerRef, SignedAnnouncement,
             iroh_base::{EndpointAddr, PublicKey, SecretKey},
@@ -306,6 +306,15 @@ impl Asking {
     ) -> Option<PeerEntry<SignedAnnouncement>> {
         let table = self.table(node).await;
         table.into_iter().find(|entry| entry.announcement.node_id == peer)
+    }
+
+    /// A connection to a node, for more than one question.
+    pub(crate) async fn session(&self, node: &Running) -> Session {
+        self.client.connect(node.addr()).await.unwrap()
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Hands `found` to a node.

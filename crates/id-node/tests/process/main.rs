@@ -3,6 +3,8 @@
 #![cfg(unix)]
 
 mod advising;
+#[cfg(feature = "blobs")]
+mod holding;
 mod lab;
 mod operating;
 mod packaging;

@@ -197,6 +197,7 @@ async fn the_example_of_a_configuration_file_names_every_key_and_sets_none() {
                     "allow",
                     "allow-file",
                     "operator",
+                    "allow-write",
                     "log-level",
                 ]
                 .contains(&key);
