@@ -46,6 +46,7 @@ const BANS: &[Ban] = &[
         rule: "the table and the crawl are functions of their inputs",
         rooms: &[
             "crates/id-node/src/membership",
+            "crates/id-node/src/blobs/holdings.rs",
             "crates/id-client/src/crawl/state.rs",
             "crates/id-client/src/crawl/state",
         ],

@@ -13,7 +13,7 @@ use id_node::{
     data_dir::RuntimeFile,
     endpoint::{self, EndpointOptions},
     id_client::{
-        AskError, Client, Session, Whoami,
+        AskError, Client, Whoami,
         id_proto::{
             DiscoverReport, Network, PeerEntry, PeerRef, SignedAnnouncement,
             iroh_base::{EndpointAddr, PublicKey, SecretKey},
@@ -309,10 +309,12 @@ impl Asking {
     }
 
     /// A connection to a node, for more than one question.
-    pub(crate) async fn session(&self, node: &Running) -> Session {
+    #[cfg(feature = "blobs")]
+    pub(crate) async fn session(&self, node: &Running) -> id_node::id_client::Session {
         self.client.connect(node.addr()).await.unwrap()
     }
 
+    #[cfg(feature = "blobs")]
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
