@@ -223,7 +223,8 @@ async fn check(by: &Asking, node: &Running, answered: &[(BlobName, BlobHash)]) {
     let asked = by.session(node).await;
     for (name, hash) in answered {
         let blob = asked.get_name(&BlobKey::Name(name.clone())).await;
-        assert_eq!(blob.expect("it was answered").hash, *hash, "{name}");
+        let found = blob.map(|blob| blob.hash);
+        assert_eq!(found, Ok(*hash), "{name} was answered; the node says: {}", node.log());
     }
     let listed: Vec<_> = asked.list_names(None, u32::MAX).try_collect().await.unwrap();
     let store = MemStore::new();
