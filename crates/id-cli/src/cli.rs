@@ -1,5 +1,6 @@
 //! Arguments as they are given. [`crate::settings`] makes sense of them, once.
 
+mod blobs;
 mod crawl;
 mod doctor;
 mod repl;
@@ -13,6 +14,10 @@ use id_client::id_proto::{ParsePeerError, PeerRef};
 use id_node::{config::parse_dns_names, endpoint::Relay};
 
 pub(crate) use self::{
+    blobs::{
+        AtArgs, CatArgs, CpArgs, FindArgs, From, FromTo, GetArgs, KeeperArgs, LsArgs, MvArgs,
+        PutArgs, RmArgs,
+    },
     crawl::CrawlArgs,
     doctor::DoctorArgs,
     repl::{Line, ReplArgs, Wish},
@@ -133,6 +138,22 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// List the peers that nodes know again and again, and print who comes, goes and changes
     Watch(WatchArgs),
+    /// Let a node keep files, and give them names
+    Put(PutArgs),
+    /// Fetch a file that a node keeps
+    Get(GetArgs),
+    /// Print a file that a node keeps
+    Cat(CatArgs),
+    /// List the names of what a node keeps
+    Ls(LsArgs),
+    /// Let a node forget names
+    Rm(RmArgs),
+    /// Change a name
+    Mv(MvArgs),
+    /// Add a name
+    Cp(CpArgs),
+    /// List the names with a text in them, the best match first
+    Find(FindArgs),
 }
 
 /// Arguments of `peers`.

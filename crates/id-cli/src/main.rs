@@ -15,6 +15,7 @@ mod progress;
 mod settings;
 mod source;
 mod talk;
+mod transfer;
 
 use std::{process::ExitCode, time::Duration};
 

@@ -1,6 +1,7 @@
 //! What the arguments, the environment and this machine's node amount to. Nobody looks at flags
 //! after this.
 
+mod blobs;
 mod handover;
 mod watch;
 
@@ -30,6 +31,7 @@ use crate::{
 };
 
 pub(crate) use self::{
+    blobs::{GetSettings, Purpose, PutSettings, Sources, Target, ToPut, blob_key, if_taken},
     handover::{Handover, Receiver},
     watch::WatchSettings,
 };

@@ -21,13 +21,6 @@ async fn mine_and_others(n_others: usize) -> (Nodes, Nodes) {
     (Nodes::start(1, &public).await, Nodes::start(n_others, &public).await)
 }
 
-/// Makes who can read the data directory the operator of its node, as `id-node` does.
-async fn with_operator_key(mine: &Nodes) {
-    let key = mine.data_dir.make_operator_key().unwrap().public();
-    let access = AccessList { own: [key].into(), operators: [key].into(), ..AccessList::default() };
-    mine.nodes[0].set_access(access).await;
-}
-
 async fn until_it_knows(node: &Node, peers: &Nodes) {
     let ids: BTreeSet<PublicKey> = peers.nodes.iter().map(Node::id).collect();
     let mut views = node.watch();
@@ -61,7 +54,7 @@ async fn stop(nodes: [Nodes; 2]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_crawl_found_is_handed_to_this_machines_node() {
     let (mine, others) = mine_and_others(2).await;
-    with_operator_key(&mine).await;
+    mine.with_operator_key().await;
     let start = others.nodes[0].ticket().to_string();
     let ended = mine.id_cli(&["peers", &start, "--json", "--discover"]);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
@@ -86,7 +79,7 @@ async fn what_a_crawl_found_is_handed_to_this_machines_node() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_heard_is_handed_over_as_well() {
     let (mine, others) = mine_and_others(2).await;
-    with_operator_key(&mine).await;
+    mine.with_operator_key().await;
     let start = others.nodes[0].ticket().to_string();
     let args = ["peers", &start, "--gossip", "--min-peers", "2", "--json", "--discover"];
     let ended = mine.id_cli(&args);

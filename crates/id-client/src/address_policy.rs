@@ -90,6 +90,13 @@ impl AddressPolicy {
         Self::of(Trust::Anyone)
     }
 
+    /// What a crawl dials: the places of `own`, its endpoint, and of the `seeds` are open, but for this
+    /// machine's own.
+    pub fn of_crawl(network: &Network, own: &EndpointAddr, seeds: &[EndpointAddr]) -> Self {
+        let elsewhere = seeds.iter().map(without_loopback);
+        elsewhere.fold(Self::new(network).open(own), |policy, seed| policy.open(&seed))
+    }
+
     fn of(trust: Trust) -> Self {
         Self { trust, open: BTreeSet::new(), relays: BTreeSet::new() }
     }
@@ -203,6 +210,17 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
         (0x2002, ..) => Some(v4(b, c)),
         _ => None,
     }
+}
+
+/// A node on this machine is asked through loopback, wherever else it is; where its peers may be, it
+/// says itself.
+fn without_loopback(seed: &EndpointAddr) -> EndpointAddr {
+    let is_loopback = |addr: &TransportAddr| match addr {
+        TransportAddr::Ip(socket) => socket.ip().is_loopback(),
+        _ => false,
+    };
+    let addrs = seed.addrs.iter().filter(|addr| !is_loopback(addr));
+    EndpointAddr::from_parts(seed.id, addrs.cloned())
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@ use clap::{
 };
 use id_client::id_proto::PeerRef;
 
-use super::{At, Command, NetworkArgs};
+use super::{
+    At, CatArgs, Command, CpArgs, FindArgs, From, FromTo, GetArgs, LsArgs, MvArgs, NetworkArgs,
+    RmArgs,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,6 +95,18 @@ impl Command {
                 }
                 (None, &mut args.network)
             }
+            Self::Put(args) => (Some(&mut args.to), &mut args.ask.network),
+            Self::Get(GetArgs { from, ask, .. }) | Self::Cat(CatArgs { from, ask, .. }) => {
+                if let (None, Some(node)) = (&from, &session.node) {
+                    *from = Some(From::Node(node.clone()));
+                }
+                (None, &mut ask.network)
+            }
+            Self::Ls(LsArgs { at, .. })
+            | Self::Rm(RmArgs { at, .. })
+            | Self::Mv(MvArgs { names: FromTo { at, .. } })
+            | Self::Cp(CpArgs { names: FromTo { at, .. } })
+            | Self::Find(FindArgs { at, .. }) => (Some(&mut at.at), &mut at.ask.network),
             // It reads what the node itself would read.
             Self::Diff(_) | Self::Doctor(_) => return,
         };

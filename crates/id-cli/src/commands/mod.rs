@@ -1,5 +1,6 @@
 //! One command, one file, each with a `run` that takes its arguments and says how it ended.
 
+mod blobs;
 mod completions;
 pub(crate) mod diff;
 mod doctor;
@@ -51,6 +52,14 @@ async fn perform(command: Command, host: &Host) -> Result<Exit> {
         Command::Ticket(args) => ticket::run(args, host).await,
         Command::Diff(args) => diff::run(&args),
         Command::Watch(args) => watch::run(&args, host).await,
+        Command::Put(args) => blobs::put(args, host).await,
+        Command::Get(args) => blobs::get(args, host).await,
+        Command::Cat(args) => blobs::cat(args, host).await,
+        Command::Ls(args) => blobs::ls(args, host).await,
+        Command::Rm(args) => blobs::rm(args, host).await,
+        Command::Mv(args) => blobs::mv(args, host).await,
+        Command::Cp(args) => blobs::cp(args, host).await,
+        Command::Find(args) => blobs::find(args, host).await,
     }
 }
 
@@ -96,7 +105,10 @@ fn hint(error: &str) -> Option<&'static str> {
         "handshake" => "another node runs at that address: is the id right?",
         "not_member" => "its network is private: give its --topic and --topic-secret-file",
         "not_operator" => "its operator names by --operator who may",
-        "unsupported" => "it runs another release",
+        "not_writer" => "its operator names by --allow-write who may",
+        "not_found" => "`ls` and `find` say what there is",
+        "name_taken" => "--force takes the name all the same",
+        "unsupported" => "it runs another release, or keeps no blobs",
         "busy" => "try again later",
         _ => return None,
     })
@@ -109,7 +121,7 @@ mod tests {
     #[test]
     fn every_hint_belongs_to_an_error_that_exists() {
         let hints = FailKind::ALL.iter().filter_map(|kind| hint(kind.as_str()));
-        assert_eq!(hints.count(), 9);
+        assert_eq!(hints.count(), 12);
     }
 
     #[test]

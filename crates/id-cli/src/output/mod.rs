@@ -1,5 +1,6 @@
 //! Output formats: siblings, each rendered from the one [`Document`], most of them by `id-render`.
 
+pub(crate) mod blobs;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod explain;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, net::Ipv4Addr, time::Duration};
 
 use id_node::{
-    Node, NodeConfig,
+    AccessList, BlobStore, Node, NodeConfig,
     data_dir::{DataDir, RuntimeFile},
     endpoint::{self, EndpointOptions},
 };
@@ -28,13 +28,24 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) async fn start(n_nodes: usize, network: &Network) -> Self {
+        Self::start_as(n_nodes, || NodeConfig::new(network.clone())).await
+    }
+
+    /// Nodes that keep blobs, as long as they run.
+    pub(crate) async fn keepers(n_nodes: usize) -> Self {
+        let config =
+            || NodeConfig { blobs: Some(BlobStore::Memory), ..NodeConfig::new(Network::public()) };
+        Self::start_as(n_nodes, config).await
+    }
+
+    async fn start_as(n_nodes: usize, config: impl Fn() -> NodeConfig) -> Self {
         let mut nodes: Vec<Node> = Vec::new();
         for index in 0..n_nodes {
             let bootstrap = nodes.first().map(|first| first.endpoint().addr());
             let config = NodeConfig {
                 name: Some(format!("node {index}")),
                 bootstrap: bootstrap.into_iter().collect(),
-                ..NodeConfig::new(network.clone())
+                ..config()
             };
             nodes.push(spawn(config).await);
         }
@@ -44,6 +55,14 @@ impl Nodes {
         let nodes = Self { nodes, home, data_dir };
         timeout(LIMIT, nodes.agreed()).await.expect("the nodes never came to know each other");
         nodes
+    }
+
+    /// Makes who can read the data directory the operator of its node, as `id-node` does.
+    pub(crate) async fn with_operator_key(&self) {
+        let key = self.data_dir.make_operator_key().unwrap().public();
+        let access =
+            AccessList { own: [key].into(), operators: [key].into(), ..AccessList::default() };
+        self.nodes[0].set_access(access).await;
     }
 
     async fn agreed(&self) {

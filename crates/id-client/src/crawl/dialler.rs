@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use id_proto::Network;
-use iroh::{Endpoint, EndpointAddr, TransportAddr};
+use iroh::{Endpoint, EndpointAddr};
 
 use crate::{
     address_policy::AddressPolicy,
@@ -27,9 +27,7 @@ impl Dialler {
             Self::Endpoints(endpoints) => endpoints.first(),
             Self::Transport(_) => return AddressPolicy::anything(),
         };
-        let own = AddressPolicy::new(network).open(&endpoint.addr());
-        let elsewhere = seeds.iter().map(without_loopback);
-        elsewhere.fold(own, |policy, seed| policy.open(&seed))
+        AddressPolicy::of_crawl(network, &endpoint.addr(), seeds)
     }
 
     pub(super) fn into_transport(self, network: &Network, limits: &Limits) -> Arc<dyn Transport> {
@@ -42,17 +40,6 @@ impl Dialler {
             Self::Transport(transport) => transport,
         }
     }
-}
-
-/// A node on this machine is asked through loopback, wherever else it is; where its peers may be, it
-/// says itself.
-fn without_loopback(seed: &EndpointAddr) -> EndpointAddr {
-    let is_loopback = |addr: &TransportAddr| match addr {
-        TransportAddr::Ip(socket) => socket.ip().is_loopback(),
-        _ => false,
-    };
-    let addrs = seed.addrs.iter().filter(|addr| !is_loopback(addr));
-    EndpointAddr::from_parts(seed.id, addrs.cloned())
 }
 
 impl fmt::Debug for Dialler {
