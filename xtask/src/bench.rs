@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast what has to be fast is. Examples measure, in one process or two; this builds
 //! them, runs them, says what they found, and writes it down.
 
+mod blobs;
 mod crawl;
 mod far;
 mod farm;
@@ -51,6 +52,8 @@ enum What {
     Micro,
     /// A node's start, its end, what it takes when idle, and kills at random moments
     Service,
+    /// A file of 1 GiB into a node and out again, compared with iroh-blobs' own example
+    Blobs,
 }
 
 impl What {
@@ -62,6 +65,7 @@ impl What {
         Self::Far,
         Self::Micro,
         Self::Service,
+        Self::Blobs,
     ];
 
     fn name(self) -> &'static str {
@@ -73,6 +77,7 @@ impl What {
             Self::Far => "far",
             Self::Micro => "micro",
             Self::Service => "service",
+            Self::Blobs => "blobs",
         }
     }
 }
@@ -114,6 +119,7 @@ impl Built<'_> {
             What::Far => far::measure(self.project, self.release, report),
             What::Micro => micro::measure(self.project, self.release, report),
             What::Service => service::measure(&self.programs, report),
+            What::Blobs => blobs::measure(&self.programs, report),
         }
     }
 

@@ -144,6 +144,30 @@ async fn network_of_the_session_is_that_of_its_lines() {
     nodes.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_are_put_named_found_and_fetched_by_the_words_of_the_command_line() {
+    let nodes = Nodes::keepers(1).await;
+    nodes.with_operator_key().await;
+    let path = |name: &str| nodes.home.path().join(name).display().to_string();
+    std::fs::write(path("a file"), "hello\n").unwrap();
+    let script = format!(
+        "put '{}:notes/a'\ncp notes/a b\nmv b 'c d'\nrm notes/a\nget 'c d:{}'\ncat 'c d'\nfind --json c\n",
+        path("a file"),
+        path("back")
+    );
+    let ended = feed(nodes.home.path(), &[], &script);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let (before, found) = ended.out.split_at(ended.out.find("{\n").unwrap());
+    assert!(before.ends_with("hello\n"), "{before}");
+    let found: serde_json::Value = serde_json::from_str(found).unwrap();
+    assert_eq!(found["blobs"].as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found["blobs"][0]["name"], "c d");
+    assert_eq!(std::fs::read(path("back")).unwrap(), b"hello\n");
+    let missing = feed(nodes.home.path(), &[], "cat notes/a\nls\n");
+    assert_eq!((missing.code, &*missing.out), (Some(1), ""), "{}", missing.err);
+    nodes.stop().await;
+}
+
 #[test]
 fn script_that_is_no_text_is_refused() {
     let home = tempfile::tempdir().unwrap();

@@ -12,12 +12,13 @@ mod hostile;
 mod newer_peer;
 mod relay;
 mod stock_peer;
+mod stock_transfer;
 mod strangers;
 mod wire;
 
 use clap::Parser;
 
-/// What surrounds nodes in the lab. Runs until it is killed, except for `echo-ask`.
+/// What surrounds nodes in the lab. Runs until it is killed, except for `echo-ask` and `stock-receive`.
 #[derive(Debug, Parser)]
 enum Command {
     /// Runs mainline DHT servers that know each other
@@ -26,6 +27,10 @@ enum Command {
     HostileDht(hostile::HostileDht),
     /// Runs a peer that is found by distributed-topic-tracker alone, as others would write one
     StockPeer(stock_peer::StockPeer),
+    /// Offers a file to anybody, as iroh-blobs' own example does
+    StockSend(stock_transfer::Send),
+    /// Fetches such a file, says how long that took, and ends
+    StockReceive(stock_transfer::Receive),
     /// Runs a peer of a release to come
     NewerPeer(newer_peer::NewerPeer),
     /// Runs a relay, over plain HTTP
@@ -49,6 +54,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Dht(servers) => servers.run().await,
         Command::HostileDht(servers) => servers.run().await,
         Command::StockPeer(peer) => peer.run().await,
+        Command::StockSend(send) => send.run().await,
+        Command::StockReceive(receive) => receive.run().await,
         Command::NewerPeer(peer) => peer.run().await,
         Command::Relay(relay) => relay.run().await,
         Command::Dns(dns) => dns.run().await,
