@@ -359,6 +359,8 @@ impl Membership {
         }
         if self.schedule.is_due(now) {
             self.announce(now, effects);
+        } else if self.schedule.is_renewal_due(now) {
+            self.renew(now, effects);
         }
         self.verify(now, effects);
         if let Some(peer) = self.syncs.start(&self.neighbours, &self.table, now) {

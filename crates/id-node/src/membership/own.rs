@@ -50,6 +50,15 @@ impl Membership {
         effects.push(Effect::Broadcast(GossipMessage::announce(&self.own)));
     }
 
+    /// Says it to those who ask, and to nobody else. What others accept of one author in a while is for
+    /// gossip, which carries it to everybody.
+    pub(super) fn renew(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let seq = self.seq.next(now, effects);
+        self.own = sign(&self.key, &self.config, &self.facts, self.interval(), seq, now);
+        self.schedule.renewed();
+        self.changed = true;
+    }
+
     /// Grows with the table, so that what everyone receives stays under a budget. Peers that are only
     /// said to be there count up to a bound: or else whoever makes up thousands silences a network.
     fn interval(&self) -> Duration {

@@ -1,4 +1,5 @@
-//! When to announce: at every interval, and soon after something happened.
+//! When to announce: at every interval, and soon after something happened. Gossip may have to wait for it;
+//! those who ask don't.
 
 use std::time::Duration;
 
@@ -40,6 +41,8 @@ pub(super) struct Schedule {
     regular_at: Duration,
     /// An announcement that something caused.
     wanted_at: Option<Duration>,
+    /// When those who ask shall be told of a change, unless all are told by then.
+    renewal_at: Option<Duration>,
     /// The last announcement that was heard.
     last_heard: Option<Duration>,
     /// When what was announced so far is paid for, at one announcement per [`PAID_WITHIN`].
@@ -48,7 +51,13 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(now: Now) -> Self {
-        Self { regular_at: now.mono, wanted_at: None, last_heard: None, paid_at: Duration::ZERO }
+        Self {
+            regular_at: now.mono,
+            wanted_at: None,
+            renewal_at: None,
+            last_heard: None,
+            paid_at: Duration::ZERO,
+        }
     }
 
     /// A new neighbour should hear us soon, but not every one of them an announcement of its own.
@@ -60,20 +69,37 @@ impl Schedule {
     /// Others should hear of a change soon, and of several changes at once.
     pub(super) fn on_change(&mut self, now: Now) {
         self.want(now.mono + CHANGE_DEBOUNCE);
+        self.renewal_at.get_or_insert(now.mono + CHANGE_DEBOUNCE);
     }
 
     fn want(&mut self, at: Duration) {
         self.wanted_at = Some(self.wanted_at.map_or(at, |wanted| wanted.min(at)));
     }
 
+    /// When there is something to do.
     pub(super) fn next_due(&self) -> Duration {
+        self.renewal_at.map_or(self.announcement_at(), |at| at.min(self.announcement_at()))
+    }
+
+    fn announcement_at(&self) -> Duration {
         let within_budget = self.paid_at.saturating_sub(PAID_WITHIN * (AUTHOR_BURST - 1));
         let caused = self.wanted_at.map(|at| at.max(within_budget));
         caused.map_or(self.regular_at, |at| at.min(self.regular_at))
     }
 
+    /// Whether to announce.
     pub(super) fn is_due(&self, now: Now) -> bool {
-        now.mono >= self.next_due()
+        now.mono >= self.announcement_at()
+    }
+
+    /// Whether those who ask must be told what the others can't be told yet.
+    pub(super) fn is_renewal_due(&self, now: Now) -> bool {
+        self.renewal_at.is_some_and(|at| now.mono >= at)
+    }
+
+    /// Notes that they are.
+    pub(super) fn renewed(&mut self) {
+        self.renewal_at = None;
     }
 
     /// Notes an announcement that promised the next one within `interval`. The jitter comes from
@@ -93,6 +119,7 @@ impl Schedule {
         // Up to an eighth earlier, never later: others expect us within the announced interval.
         self.regular_at = now.mono + interval - interval * (mixed >> 57) as u32 / 1024;
         self.wanted_at = None;
+        self.renewal_at = None;
         if audience == Audience::Network {
             self.last_heard = Some(now.mono);
             self.paid_at = self.paid_at.max(now.mono) + PAID_WITHIN;

@@ -125,6 +125,29 @@ fn a_node_that_changes_all_the_time_stays_within_what_others_accept_of_one_autho
     assert!(at.len() >= 50 && at[0] - start <= millis(250), "and is heard: {}", at.len());
 }
 
+#[test]
+fn whoever_asks_is_told_of_a_change_at_once_also_when_gossip_must_wait() {
+    let mut world = World::settled();
+    world.run_for(secs(20));
+    for blob_count in 1..=20 {
+        world.handle(changed(blob_count));
+        let done = world.run_for(millis(500));
+        let own = &world.node.view().own;
+        assert_eq!(own.blob_count, blob_count);
+        let waits = announcements(&done).is_empty();
+        assert!(!waits || blob_count > 3, "the first three are announced");
+        assert!(world.now.unix.as_secs() - own.timestamp_secs <= 1, "signed anew");
+    }
+    let asked = world.node.own.clone();
+    let heard = announcements(&world.run_for(secs(10)));
+    let (_, last) = heard.last().expect("gossip carries it later");
+    assert_eq!(last.blob_count, 20);
+    assert!(last.seq > asked.seq, "and everybody takes it for the newer one");
+    assert!(
+        world.run_for(secs(5)).iter().all(|(_, effect)| !matches!(effect, Effect::Broadcast(_)))
+    );
+}
+
 /// Others count from when they hear us, and what they refuse is said again an interval later.
 #[test]
 fn what_is_faster_on_its_way_than_the_words_before_is_accepted_all_the_same() {
