@@ -40,7 +40,7 @@ pub(super) fn counts(scene: &Scene<'_>, report: &mut Report) -> Result<()> {
             let files: Vec<_> = files.iter().map(String::as_str).collect();
             run(&mut scene.mover(&swarm, &name, &[&["put"], &files[..]].concat()))?;
             times.push(until_seen(scene, &swarm, node, node)?);
-            run(&mut scene.mover(&swarm, &name, &["rm", files[0]]))?;
+            run(&mut scene.cli(&swarm, &name, &["rm", files[0]]))?;
             times.push(until_seen(scene, &swarm, node, node - 1)?);
             run(&mut scene.mover(&swarm, &name, &["put", files[0]]))?;
             times.push(until_seen(scene, &swarm, node, node)?);
