@@ -2,11 +2,12 @@
 //! measured against.
 //!
 //! Its steps are the example's, one for one: everything in memory, the downloader, an export. Only the
-//! address is told, because the services that would know it are on the internet.
+//! address is told, because the services that would know it are on the internet. With `--store` it keeps the
+//! file on disk, as a node does.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
@@ -17,12 +18,19 @@ use iroh::{
     endpoint::{PortmapperConfig, presets},
     protocol::Router,
 };
-use iroh_blobs::{BlobsProtocol, Hash, store::mem::MemStore};
+use iroh_blobs::{
+    BlobsProtocol, Hash,
+    api::Store,
+    store::{fs::FsStore, mem::MemStore},
+};
 
 /// The side that has the file.
 #[derive(Debug, Args)]
 pub(crate) struct Send {
     file: PathBuf,
+    /// Keep what is read in this directory, not in memory
+    #[arg(long)]
+    store: Option<PathBuf>,
 }
 
 /// The side that wants it.
@@ -33,13 +41,16 @@ pub(crate) struct Receive {
     at: SocketAddr,
     /// Where to put it
     file: PathBuf,
+    /// Keep what comes in this directory, not in memory
+    #[arg(long)]
+    store: Option<PathBuf>,
 }
 
 impl Send {
     /// Says `HASH ID ADDR` once the file is read, and serves it until it is killed.
     pub(crate) async fn run(&self) -> Result<()> {
         let endpoint = bind(MemoryLookup::new()).await?;
-        let store = MemStore::new();
+        let store = open(self.store.as_deref()).await?;
         let blobs = BlobsProtocol::new(&store, None);
         let tag = store.blobs().add_path(std::path::absolute(&self.file)?).await?;
         let at = *endpoint.bound_sockets().first().context("an endpoint without a socket")?;
@@ -56,12 +67,19 @@ impl Receive {
         let lookup = MemoryLookup::new();
         lookup.add_endpoint_info(EndpointAddr::new(self.from).with_ip_addr(self.at));
         let endpoint = bind(lookup).await?;
-        let store = MemStore::new();
+        let store = open(self.store.as_deref()).await?;
         store.downloader(&endpoint).download(self.hash, Some(self.from)).await?;
         store.blobs().export(self.hash, std::path::absolute(&self.file)?).await?;
         endpoint.close().await;
         Ok(())
     }
+}
+
+async fn open(dir: Option<&Path>) -> Result<Store> {
+    Ok(match dir {
+        Some(dir) => FsStore::load(dir).await?.into(),
+        None => MemStore::new().into(),
+    })
 }
 
 async fn bind(lookup: MemoryLookup) -> Result<Endpoint> {

@@ -14,7 +14,7 @@ use super::{PATIENCE, REST, Report, SIZE, Scene, Took, median, number, run};
 use crate::process::{Watchdog, poll};
 
 /// How often each way is measured, in turns; the median counts.
-const N_RUNS: usize = 3;
+const N_RUNS: usize = 5;
 /// Of what is fetched or sent a second time: what was under way when the process was killed.
 const MOST_AGAIN_MIB: f64 = 16.0;
 const MIB: f64 = (1 << 20) as f64;
@@ -27,6 +27,8 @@ struct Round {
     /// Until the example has read the file, and until it is on the other side.
     offered: Duration,
     received: Duration,
+    /// The latter with the file on disk on both sides, as with us.
+    received_on_disk: Duration,
 }
 
 /// Into a node and out again, in turns with iroh-blobs' own example.
@@ -35,6 +37,7 @@ pub(super) fn speed(scene: &Scene<'_>, report: &mut Report) -> Result<()> {
     let of = |what: fn(&Round) -> Duration| median(rounds.iter().map(what).collect(), |it| *it);
     let (put, get) = (of(|it| it.put.time), of(|it| it.get.time));
     let (offered, received) = (of(|it| it.offered), of(|it| it.received));
+    let on_disk = of(|it| it.received_on_disk);
     report
         .line("1 GiB from process to process                           seconds    MiB/s  peak MiB");
     let peak = |of: fn(&Round) -> u64| rounds.iter().map(of).max().unwrap_or_default();
@@ -43,6 +46,7 @@ pub(super) fn speed(scene: &Scene<'_>, report: &mut Report) -> Result<()> {
     say(report, "id-cli get: fetch into a file", get, Some(get_peak));
     say(report, "the example reads and hashes", offered, None);
     say(report, "the example fetches into a file", received, None);
+    say(report, "the same, on disk meanwhile", on_disk, None);
     let ratio = |theirs: Duration, ours: Duration| theirs.as_secs_f64() / ours.as_secs_f64();
     report.at_least("get / the example's", ratio(received, get), 0.95);
     report.at_least(
@@ -52,6 +56,7 @@ pub(super) fn speed(scene: &Scene<'_>, report: &mut Report) -> Result<()> {
     );
     let all = ratio(offered + 2 * received, put + get);
     report.figure("put and get / the example's reading and two fetches", format!("{all:.2}"));
+    report.figure("get / the example's on disk", format!("{:.2}", ratio(on_disk, get)));
     let node_peak = peak(|it| it.node_peak_kib);
     let most = put_peak.max(get_peak).max(node_peak) as f64 / 1024.0;
     report.figure("peak MiB of the node", node_peak / 1024);
@@ -74,22 +79,26 @@ fn round(scene: &Scene<'_>) -> Result<Round> {
     same_as_sent(scene, "got")?;
     let node = swarm.nodes()[0].usage().context("the node has no memory")?;
     swarm.stop()?;
-    let (offered, received) = example(scene)?;
-    same_as_sent(scene, "received")?;
-    Ok(Round { put, get, node_peak_kib: node.peak_kib, offered, received })
+    let (offered, received) = example(scene, [&[], &[]])?;
+    let stores = [&["--store", "sent"][..], &["--store", "kept"]];
+    let (_, received_on_disk) = example(scene, stores)?;
+    stores.iter().try_for_each(|store| fs::remove_dir_all(scene.dir.join(store[1])))?;
+    Ok(Round { put, get, node_peak_kib: node.peak_kib, offered, received, received_on_disk })
 }
 
 /// iroh-blobs' own example, both sides of it.
-fn example(scene: &Scene<'_>) -> Result<(Duration, Duration)> {
+fn example(scene: &Scene<'_>, stores: [&[&str]; 2]) -> Result<(Duration, Duration)> {
     let watchdog = Watchdog::start(Path::new("/nonexistent"))?;
     let started = Instant::now();
-    let mut sender = watchdog.spawn(scene.lab(&["stock-send", "long"]).stdout(Stdio::piped()))?;
+    let mut sender = watchdog
+        .spawn(scene.lab(&[&["stock-send", "long"], stores[0]].concat()).stdout(Stdio::piped()))?;
     let mut said = String::new();
     BufReader::new(sender.take_stdout().context("no stdout")?).read_line(&mut said)?;
     let offered = started.elapsed();
     let ticket: Vec<_> = said.split_whitespace().collect();
     let (received, _) =
-        run(&mut scene.lab(&[&["stock-receive"], &ticket[..], &["received"]].concat()))?;
+        run(&mut scene.lab(&[&["stock-receive"], &ticket[..], &["received"], stores[1]].concat()))?;
+    same_as_sent(scene, "received")?;
     Ok((offered, received.time))
 }
 
