@@ -121,3 +121,26 @@ fn median<T>(mut figures: Vec<T>, by: impl Fn(&T) -> Duration) -> T {
     figures.sort_by_key(by);
     figures.swap_remove(figures.len() / 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_that_of_the_first_blob_and_what_is_missing_is_named() {
+        let document = br#"{"blobs": [{"sent_bytes": 7}, {"sent_bytes": 8}]}"#;
+        assert_eq!(number(document, "sent_bytes").unwrap(), 7);
+        let missing = number(document, "fetched_bytes").unwrap_err().to_string();
+        assert!(missing.contains("fetched_bytes"), "{missing}");
+        assert!(number(b"no", "sent_bytes").is_err());
+    }
+
+    #[test]
+    fn a_process_that_fails_is_an_error_and_what_another_prints_is_kept() {
+        let (took, printed) = run(Command::new("echo").arg("a")).unwrap();
+        assert_eq!(printed, b"a\n");
+        assert!(took.time < PATIENCE);
+        let failed = run(&mut Command::new("false")).unwrap_err().to_string();
+        assert!(failed.starts_with("false failed"), "{failed}");
+    }
+}
