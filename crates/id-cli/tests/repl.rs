@@ -157,7 +157,7 @@ async fn blobs_are_put_named_found_and_fetched_by_the_words_of_the_command_line(
     );
     let ended = feed(nodes.home.path(), &[], &script);
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let (before, found) = ended.out.split_at(ended.out.find("{\n").unwrap());
+    let (before, found) = ended.out.split_at(ended.out.find('{').unwrap());
     assert!(before.ends_with("hello\n"), "{before}");
     let found: serde_json::Value = serde_json::from_str(found).unwrap();
     assert_eq!(found["blobs"].as_array().unwrap().len(), 1, "{found}");
