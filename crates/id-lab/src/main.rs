@@ -28,9 +28,9 @@ enum Command {
     /// Runs a peer that is found by distributed-topic-tracker alone, as others would write one
     StockPeer(stock_peer::StockPeer),
     /// Offers a file to anybody, as iroh-blobs' own example does
-    StockSend(stock_transfer::Send),
+    StockSend(stock_transfer::Sender),
     /// Fetches such a file, says how long that took, and ends
-    StockReceive(stock_transfer::Receive),
+    StockReceive(stock_transfer::Receiver),
     /// Runs a peer of a release to come
     NewerPeer(newer_peer::NewerPeer),
     /// Runs a relay, over plain HTTP
@@ -54,8 +54,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Dht(servers) => servers.run().await,
         Command::HostileDht(servers) => servers.run().await,
         Command::StockPeer(peer) => peer.run().await,
-        Command::StockSend(send) => send.run().await,
-        Command::StockReceive(receive) => receive.run().await,
+        Command::StockSend(sender) => sender.run().await,
+        Command::StockReceive(receiver) => receiver.run().await,
         Command::NewerPeer(peer) => peer.run().await,
         Command::Relay(relay) => relay.run().await,
         Command::Dns(dns) => dns.run().await,

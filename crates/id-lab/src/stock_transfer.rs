@@ -26,7 +26,7 @@ use iroh_blobs::{
 
 /// The side that has the file.
 #[derive(Debug, Args)]
-pub(crate) struct Send {
+pub(crate) struct Sender {
     file: PathBuf,
     /// Keep what is read in this directory, not in memory
     #[arg(long)]
@@ -35,7 +35,7 @@ pub(crate) struct Send {
 
 /// The side that wants it.
 #[derive(Debug, Args)]
-pub(crate) struct Receive {
+pub(crate) struct Receiver {
     hash: Hash,
     from: EndpointId,
     at: SocketAddr,
@@ -46,7 +46,7 @@ pub(crate) struct Receive {
     store: Option<PathBuf>,
 }
 
-impl Send {
+impl Sender {
     /// Says `HASH ID ADDR` once the file is read, and serves it until it is killed.
     pub(crate) async fn run(&self) -> Result<()> {
         let endpoint = bind(MemoryLookup::new()).await?;
@@ -61,7 +61,7 @@ impl Send {
     }
 }
 
-impl Receive {
+impl Receiver {
     /// Returns once the file is there.
     pub(crate) async fn run(&self) -> Result<()> {
         let lookup = MemoryLookup::new();
